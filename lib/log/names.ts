@@ -1,0 +1,52 @@
+/**
+ * Names of the log: one stream per partition, one subject per (gateway incarnation, slot).
+ *
+ * The subject's tail tells a reader whose record it is, so the record itself need not (protocol 2).
+ */
+import type { StreamConfig } from '#bus';
+
+/** Partitions a cluster may have; two decimal digits in names. */
+export const PARTITIONS_MAX = 99;
+export const PARTITIONS_DEFAULT = 2;
+
+/**
+ * De-duplication window of log streams, ms. Longer than any usual pause of a server; a copy that
+ * lands later still is told by its record number (protocol 2). The log is never trimmed younger.
+ */
+export const DUPLICATE_WINDOW_MS = 30_000;
+
+/** Bytes a log partition may hold before publishers get 0x97. Range 16 MiB – disk. */
+export const LOG_BYTES_MAX_DEFAULT = 8 * 1024 * 1024 * 1024;
+
+function twoDigits(partition: number): string {
+  return String(partition).padStart(2, '0');
+}
+
+export function logStream(partition: number): string {
+  return `LOG_${twoDigits(partition)}`;
+}
+
+export function logSubject(partition: number, incarnation: string, slot: number): string {
+  return `log.${twoDigits(partition)}.${incarnation}.${slot}`;
+}
+
+/** The stream of one partition, as control creates it. */
+export function logStreamConfig(
+  partition: number,
+  replicas: number,
+  bytesMax = LOG_BYTES_MAX_DEFAULT,
+): StreamConfig {
+  return {
+    name: logStream(partition),
+    subjects: [`log.${twoDigits(partition)}.>`],
+    replicas,
+    bytesMax,
+    duplicateWindowMs: DUPLICATE_WINDOW_MS,
+    allowDirect: true,
+  };
+}
+
+/** `<incarnation>.<slot>` of a log subject: the writer whose record numbers rise. */
+export function writerOfSubject(subject: string): string {
+  return subject.slice('log.00.'.length);
+}
