@@ -1,0 +1,133 @@
+/**
+ * Frame channel — what one dispatcher process has to tell one gateway, collected and sent at once.
+ *
+ * Shape: one growing buffer of sections; at most one range section is open, that of the partition
+ *        written last. Partitions of the process share a message (protocol 26).
+ * Flush: when the loop is idle or FRAME_BYTES_MAX is reached; a message larger than that goes alone.
+ * Ends:  frames may be lost (bus away): the gateway sees the gap in the chain and asks again, so
+ *        nothing is kept or repeated here.
+ */
+import type { Bus } from '#bus';
+import type { Position } from '#log';
+import { frameSubject } from './names.ts';
+
+export const FRAME_VERSION = 1;
+export const SECTION_RANGE = 1;
+export const SECTION_ANSWER = 2;
+export const SECTION_HEADER_BYTES = 5;
+/** Bytes of a range's body before its messages. */
+export const RANGE_HEADER_BYTES = 42;
+/** Bytes a frame collects before it is sent; readers like 64–256 KiB. */
+export const FRAME_BYTES_MAX = 128 * 1024;
+
+const BUFFER_BYTES_START = 8 * 1024;
+
+/** What a range says besides its messages. */
+export interface RangeHeader {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly from: Position;
+  readonly checkpoint: Position;
+  readonly beacon: number;
+}
+
+export class FrameChannel {
+  framesSent = 0;
+  framesLost = 0;
+  bytesSent = 0;
+
+  readonly incarnation: string;
+  readonly #bus: Bus;
+  readonly #subject: string;
+  #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES_START);
+  #length = 1;
+  #rangeStart = 0;
+  #rangeCount = 0;
+  #openPartition = -1;
+
+  constructor(bus: Bus, incarnation: string) {
+    this.#bus = bus;
+    this.incarnation = incarnation;
+    this.#subject = frameSubject(incarnation);
+    this.#buffer[0] = FRAME_VERSION;
+  }
+
+  /** Whether a range of this partition is open. */
+  isOpen(partition: number): boolean {
+    return this.#openPartition === partition;
+  }
+  get bytes(): number {
+    return this.#length;
+  }
+
+  /** Opens a range. No other may be open: their owners close them first. */
+  openRange(header: RangeHeader): void {
+    this.#reserve(SECTION_HEADER_BYTES + RANGE_HEADER_BYTES);
+    const b = this.#buffer;
+    const at = this.#length;
+    this.#rangeStart = at;
+    this.#rangeCount = 0;
+    this.#openPartition = header.partition;
+    b[at] = SECTION_RANGE;
+    b.writeUInt16BE(header.partition, at + 5);
+    b.writeDoubleBE(header.epoch, at + 7);
+    b.writeDoubleBE(header.from, at + 15);
+    b.writeDoubleBE(header.checkpoint, at + 31);
+    b.writeUInt32BE(header.beacon >>> 0, at + 39);
+    this.#length = at + SECTION_HEADER_BYTES + RANGE_HEADER_BYTES;
+  }
+
+  /** Adds the message at [start, end) of a record to the open range. */
+  addMessage(position: Position, record: Buffer, start: number, end: number): void {
+    this.#reserve(8 + end - start);
+    this.#buffer.writeDoubleBE(position, this.#length);
+    record.copy(this.#buffer, this.#length + 8, start, end);
+    this.#length += 8 + end - start;
+    this.#rangeCount++;
+  }
+
+  /** Closes the open range: it covers everything up to `to`. */
+  closeRange(to: Position): void {
+    const b = this.#buffer;
+    const at = this.#rangeStart;
+    b.writeUInt32BE(this.#length - at - SECTION_HEADER_BYTES, at + 1);
+    b.writeDoubleBE(to, at + 23);
+    b.writeUInt32BE(this.#rangeCount, at + 43);
+    this.#openPartition = -1;
+  }
+
+  /** Adds an answer; it keeps its place among the ranges. No range may be open. */
+  addAnswer(message: object): void {
+    const text = Buffer.from(JSON.stringify(message), 'utf8');
+    this.#reserve(SECTION_HEADER_BYTES + text.length);
+    this.#buffer[this.#length] = SECTION_ANSWER;
+    this.#buffer.writeUInt32BE(text.length, this.#length + 1);
+    text.copy(this.#buffer, this.#length + SECTION_HEADER_BYTES);
+    this.#length += SECTION_HEADER_BYTES + text.length;
+  }
+
+  /** Sends what was collected. No range may be open. */
+  flush(): void {
+    if (this.#length === 1) return;
+    const frame = this.#buffer.subarray(0, this.#length);
+    if (this.#bus.publish(this.#subject, frame)) {
+      this.framesSent++;
+      this.bytesSent += frame.length;
+    } else this.framesLost++;
+    if (this.#buffer.length > 2 * FRAME_BYTES_MAX) {
+      this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES_START);
+      this.#buffer[0] = FRAME_VERSION;
+    }
+    this.#length = 1;
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#length + bytes;
+    if (needed <= this.#buffer.length) return;
+    let size = this.#buffer.length;
+    while (size < needed) size *= 2;
+    const grown = Buffer.allocUnsafeSlow(size);
+    this.#buffer.copy(grown, 0, 0, this.#length);
+    this.#buffer = grown;
+  }
+}

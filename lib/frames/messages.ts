@@ -1,0 +1,132 @@
+/**
+ * Messages between gateways and owners that are rare (per connection or rarer): JSON behind a
+ * version byte (proto/wire/frame.md). Per-message traffic is binary, in frames.
+ */
+import { Fault, type Reason } from '#base';
+import type { Position } from '#log';
+
+export const MESSAGE_VERSION = 1;
+
+/** Rank of a grant: orders two holders of one client identifier over changes of owner. */
+export type Rank = readonly [epoch: number, number: number];
+
+export type ClaimDecision =
+  | { readonly connection: number; readonly granted: true; readonly rank: Rank }
+  | { readonly connection: number; readonly granted: false; readonly reason: Reason };
+
+/** Owner → gateway. */
+export type OwnerMessage =
+  | { readonly t: 'hello'; readonly p: number; readonly epoch: number }
+  | { readonly t: 'welcome'; readonly p: number; readonly epoch: number; readonly position: Position }
+  | {
+      readonly t: 'effective';
+      readonly p: number;
+      readonly epoch: number;
+      /** Filter versions above `from` up to `to` … */
+      readonly from: number;
+      readonly to: number;
+      /** … count for every message after this position. */
+      readonly position: Position;
+    }
+  | {
+      readonly t: 'claims';
+      readonly p: number;
+      readonly epoch: number;
+      readonly decisions: readonly ClaimDecision[];
+    }
+  | {
+      readonly t: 'end';
+      readonly p: number;
+      readonly epoch: number;
+      readonly connection: number;
+      readonly reason: Reason;
+    };
+
+/** A client identifier held by a gateway, as its answer to hello names it. */
+export interface HeldIdentifier {
+  readonly clientIdentifier: string;
+  readonly authenticationName: string;
+  readonly connection: number;
+  readonly rank: Rank;
+}
+
+/** Gateway → owner. */
+export type GatewayMessage =
+  | { readonly t: 'present'; readonly inc: string }
+  | {
+      readonly t: 'answer';
+      readonly inc: string;
+      readonly epoch: number;
+      readonly done: Position | null;
+      readonly filterVersion: number;
+      /** Filter versions up to this one were answered in this partition by an earlier owner. */
+      readonly answeredVersion: number;
+      readonly ids: readonly HeldIdentifier[];
+      readonly part: number;
+      readonly parts: number;
+    }
+  | { readonly t: 'again'; readonly inc: string; readonly epoch: number; readonly from: Position }
+  | {
+      readonly t: 'claim';
+      readonly inc: string;
+      readonly connection: number;
+      readonly clientIdentifier: string;
+      readonly authenticationName: string;
+    }
+  | {
+      readonly t: 'release';
+      readonly inc: string;
+      readonly connection: number;
+      readonly clientIdentifier: string;
+    }
+  | {
+      readonly t: 'effective';
+      readonly inc: string;
+      readonly epoch: number;
+      readonly version: number;
+    };
+
+/** Filters of a gateway changed from one version to another. */
+export interface InterestDelta {
+  readonly from: number;
+  readonly to: number;
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+}
+
+/** A part of all filters of a gateway at one version. */
+export interface InterestWhole {
+  readonly inc: string;
+  readonly version: number;
+  readonly part: number;
+  readonly parts: number;
+  readonly filters: readonly string[];
+}
+
+/** Ask a gateway for its filters unless `have` is its version. */
+export interface InterestAsk {
+  readonly have: number;
+}
+
+/** Bytes of filters or identifiers in one message (protocol 16). */
+export const CHUNK_BYTES_MAX = 256 * 1024;
+
+export function encodeMessage(message: object): Buffer {
+  const text = JSON.stringify(message);
+  const bytes = Buffer.allocUnsafe(1 + Buffer.byteLength(text, 'utf8'));
+  bytes[0] = MESSAGE_VERSION;
+  bytes.write(text, 1, 'utf8');
+  return bytes;
+}
+
+/** The message behind the version byte; Fault WEIR_WIRE when it is not ours. */
+export function decodeMessage<T>(bytes: Buffer): T {
+  if (bytes[0] !== MESSAGE_VERSION) {
+    throw new Fault('WEIR_WIRE', `message of unknown version ${bytes[0] ?? 'none'}`);
+  }
+  try {
+    return JSON.parse(bytes.toString('utf8', 1)) as T;
+  } catch (cause) {
+    throw new Fault('WEIR_WIRE', 'message is not JSON', cause);
+  }
+}

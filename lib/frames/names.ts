@@ -1,0 +1,28 @@
+/** Core NATS subjects between gateways and owners (proto/wire/frame.md). */
+
+/** Owners → one gateway: frames and everything that must keep their order. */
+export function frameSubject(incarnation: string): string {
+  return `frame.${incarnation}`;
+}
+
+/** Gateways → the owner of a partition in the dispatchers' group. */
+export function ownerSubject(partition: number): string {
+  return `owner.${String(partition).padStart(2, '0')}`;
+}
+
+/** Gateway → other gateways: QoS 0 messages they have subscribers for. */
+export function peerSubject(incarnation: string): string {
+  return `peer.${incarnation}`;
+}
+
+/** Gateway → everybody: deltas of its filters. */
+export function interestSubject(incarnation: string): string {
+  return `interest.${incarnation}`;
+}
+
+export const INTEREST_SUBJECTS = 'interest.*';
+
+/** Anybody → one gateway: tell your filters whole, or acknowledge that you follow. */
+export function interestAskSubject(incarnation: string): string {
+  return `ask.${incarnation}`;
+}
