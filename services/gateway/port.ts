@@ -17,6 +17,13 @@ export interface Subscription {
   readonly subscriptionIdentifier: number;
 }
 
+/** What all matching subscriptions of one client ask of one delivery (MQTT 5 §3.3.4). */
+export interface Delivery {
+  readonly retainAsPublished: boolean;
+  /** Identifiers of all matching subscriptions that have one; the shared empty array if none. */
+  readonly subscriptionIdentifiers: readonly number[];
+}
+
 /** A connected client, as the core sees it. */
 export interface LocalClient {
   /** Unique in this gateway's life, from 1. */
@@ -25,25 +32,23 @@ export interface LocalClient {
   readonly authenticationName: string;
   /**
    * Delivers one message; called in log order per topic, never after `disconnect`. Must not throw
-   * or block. `view` is borrowed for the call. `qos` is the effective one. `subscription` is the
-   * matching one of highest QoS. Full buffer: QoS 0 is dropped by name, QoS ≥ 1 ends the client
-   * as `slow_consumer` (protocol 31).
+   * or block. `view` is borrowed for the call. `qos` is the effective one. A message is delivered
+   * once per client, however many of its subscriptions match. Full buffer: QoS 0 is dropped by
+   * name, QoS ≥ 1 ends the client as `slow_consumer` (protocol 31).
    */
-  deliver(view: PublishView, qos: 0 | 1 | 2, subscription: Subscription): void;
+  deliver(view: PublishView, qos: 0 | 1 | 2, delivery: Delivery): void;
   /** The append that `publish` was called with `token` for is decided: 'stored' = on disk. */
   appended(token: number, outcome: 'stored' | 'full'): void;
   /** End this client for `reason`; it then calls `core.disconnect`. */
   close(reason: Reason): void;
 }
 
-/** What `publish` did with a message. */
-export type PublishOutcome =
-  /** QoS 0: handed on; nothing will be called back. */
-  | 'sent'
-  /** QoS ≥ 1: queued for the log; `appended(token)` follows. */
-  | 'queued'
-  /** As `queued`, and the core wants no more: stop reading sockets until `onDrain`. */
-  | 'queued_full';
+/**
+ * What `publish` did with a message. `sent`: QoS 0, handed on, nothing is called back. `queued`:
+ * QoS ≥ 1, `appended(token)` follows. A full pipeline shows as `onPause(true)`, not here: what was
+ * read already is always taken.
+ */
+export type PublishOutcome = 'sent' | 'queued';
 
 export interface GatewayCore {
   /** Identity of this gateway's life; part of log subjects. */
@@ -54,6 +59,15 @@ export interface GatewayCore {
   readonly standsStill: boolean;
   /** Called with true when reading must stop (stand-still or full pipeline), false to go on. */
   onPause(listener: (paused: boolean) => void): void;
+  /**
+   * The lease was refused: this incarnation is over. Every client was closed as
+   * `gateway_lease_lost`; the process has to start anew.
+   */
+  onEnded(listener: () => void): void;
+  /** Registers this gateway; CONNECTs are accepted once all owners know it. */
+  start(): void;
+  /** Orderly end: waits (bounded) for pending appends, then gives the lease back. */
+  close(): Promise<void>;
 
   /** Claims the client identifier at its home; waits while there is no owner (protocol 16). */
   connect(client: LocalClient, onDecision: (decision: 'granted' | Reason) => void): void;
