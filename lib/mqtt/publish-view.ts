@@ -15,6 +15,8 @@
 const EMPTY = Buffer.alloc(0);
 
 export class PublishView {
+  /** Tells it from the other packets that a decoder hands out. */
+  readonly kind = 'publish';
   buffer: Buffer = EMPTY;
   /** First byte of the topic's u16 length. */
   topicStart = 0;

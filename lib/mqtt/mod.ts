@@ -1,0 +1,12 @@
+/**
+ * lib/mqtt — MQTT 3.1.1 and 5.0 as bytes: a strict decoder of what clients send, encoders of what a
+ * server sends. Pure: no sockets, no clock. Session rules are in lib/session.
+ */
+export * from './ack-encoder.ts';
+export * from './connack-encoder.ts';
+export * from './decoder.ts';
+export * from './forwardable-properties.ts';
+export * from './packet.ts';
+export * from './publish-encoder.ts';
+export * from './publish-view.ts';
+export * from './topic.ts';
