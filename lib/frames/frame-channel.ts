@@ -8,7 +8,7 @@
  *        nothing is kept or repeated here.
  */
 import type { Bus } from '#bus';
-import type { Position } from '#log';
+import { MESSAGE_PUBLISHER_OFFSET, type Position } from '#log';
 import { frameSubject } from './names.ts';
 
 export const FRAME_VERSION = 1;
@@ -56,6 +56,10 @@ export class FrameChannel {
   isOpen(partition: number): boolean {
     return this.#openPartition === partition;
   }
+  /** Partition of the open range, -1 = none. */
+  get openPartition(): number {
+    return this.#openPartition;
+  }
   get bytes(): number {
     return this.#length;
   }
@@ -77,11 +81,21 @@ export class FrameChannel {
     this.#length = at + SECTION_HEADER_BYTES + RANGE_HEADER_BYTES;
   }
 
-  /** Adds the message at [start, end) of a record to the open range. */
-  addMessage(position: Position, record: Buffer, start: number, end: number): void {
+  /**
+   * Adds the message at [start, end) of a record to the open range. `fromHere`: its publisher is
+   * connected to this gateway; else the publisher's number is left out, for it means nothing there.
+   */
+  addMessage(
+    position: Position,
+    record: Buffer,
+    start: number,
+    end: number,
+    fromHere: boolean,
+  ): void {
     this.#reserve(8 + end - start);
     this.#buffer.writeDoubleBE(position, this.#length);
     record.copy(this.#buffer, this.#length + 8, start, end);
+    if (!fromHere) this.#buffer.writeUInt32BE(0, this.#length + 8 + MESSAGE_PUBLISHER_OFFSET);
     this.#length += 8 + end - start;
     this.#rangeCount++;
   }

@@ -12,7 +12,9 @@ export type Rank = readonly [epoch: number, number: number];
 
 export type ClaimDecision =
   | { readonly connection: number; readonly granted: true; readonly rank: Rank }
-  | { readonly connection: number; readonly granted: false; readonly reason: Reason };
+  | { readonly connection: number; readonly granted: false; readonly reason: Reason }
+  /** Acknowledges a release. */
+  | { readonly connection: number; readonly released: true };
 
 /** Owner → gateway. */
 export type OwnerMessage =
@@ -79,12 +81,20 @@ export type GatewayMessage =
       readonly connection: number;
       readonly clientIdentifier: string;
     }
+  /** Flow control: everything up to this position has been taken from the channel. */
+  | { readonly t: 'taken'; readonly inc: string; readonly epoch: number; readonly to: Position }
   | {
       readonly t: 'effective';
       readonly inc: string;
       readonly epoch: number;
       readonly version: number;
     };
+
+/** A gateway tells another up to which version it follows that one's filters. */
+export interface InterestHeard {
+  readonly by: string;
+  readonly version: number;
+}
 
 /** Filters of a gateway changed from one version to another. */
 export interface InterestDelta {

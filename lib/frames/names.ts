@@ -26,3 +26,8 @@ export const INTEREST_SUBJECTS = 'interest.*';
 export function interestAskSubject(incarnation: string): string {
   return `ask.${incarnation}`;
 }
+
+/** Gateways → one gateway: which version of its filters they follow now (docs/adr/0006). */
+export function heardSubject(incarnation: string): string {
+  return `heard.${incarnation}`;
+}

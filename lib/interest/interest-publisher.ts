@@ -53,11 +53,8 @@ export class InterestPublisher {
     const count = this.#counts.get(topicFilter) ?? 0;
     this.#counts.set(topicFilter, count + 1);
     if (count > 0) return this.#changed.get(topicFilter) === true ? this.#version + 1 : 0;
-    if (this.#changed.get(topicFilter) === false) {
-      // Removed and added within one turn: the followers never hear of it, yet the caller must
-      // wait for an answer of its own: tell it again as an addition.
-      this.#changed.set(topicFilter, true);
-    } else this.#changed.set(topicFilter, true);
+    // Also when it was removed in this turn: the caller waits for an answer of its own version.
+    this.#changed.set(topicFilter, true);
     this.#plan();
     return this.#version + 1;
   }

@@ -15,6 +15,8 @@ export const RECORD_VERSION = 1;
 export const RECORD_HEADER_BYTES = 16;
 /** Bytes of a message before its topic length: length, flags, expiry, publisher. */
 export const MESSAGE_PREFIX_BYTES = 13;
+/** Where in a message the publisher's connection number stands. */
+export const MESSAGE_PUBLISHER_OFFSET = 9;
 
 const FLAG_QOS = 0x03;
 const FLAG_RETAIN = 0x04;
