@@ -1,0 +1,18 @@
+/**
+ * Writes docs/configuration.md from the setting tables. A test compares the two.
+ *
+ *   node scripts/configuration.ts
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { COMMON_SETTINGS, renderConfigReference } from '#runtime';
+import type { ReferenceSection } from '#runtime';
+
+export const CONFIG_SECTIONS: readonly ReferenceSection[] = [
+  { title: 'Every process', says: 'All services have these.', table: COMMON_SETTINGS },
+];
+
+if (import.meta.main) {
+  const path = join(import.meta.dirname, '../docs/configuration.md');
+  writeFileSync(path, renderConfigReference(CONFIG_SECTIONS));
+}
