@@ -1,0 +1,15 @@
+/** lib/registry — clients, groups, topic spaces, bindings: stored in KV, seen as a directory. */
+export type * from './directory.ts';
+export * from './resources.ts';
+export { anonymousAccess, anonymousIdentity } from './anonymous.ts';
+export type { EventSubscription, EventSubscriptionView } from './event-subscriptions.ts';
+export { REGISTRY_STREAM, registryStreamConfig } from './names.ts';
+export {
+  LAYOUT_VERSION,
+  readClusterSettings,
+  SETTINGS_WAIT_MS,
+  writeClusterSettings,
+} from './cluster-settings.ts';
+export type { ClusterSettings, SettingsOptions } from './cluster-settings.ts';
+export { openRegistryView } from './registry-view.ts';
+export type { RegistryView, RegistryViewOptions } from './registry-view.ts';

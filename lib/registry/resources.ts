@@ -1,0 +1,108 @@
+/**
+ * Resources of the registry — what a user declares, in Event Grid's own words.
+ *
+ * Shape: a stored resource is a name, a revision and a spec. Specs here are the normal form that
+ *        `validateSpec` makes: defaults filled in, nothing unknown, so readers need no checks.
+ *        The JSON of a spec is the JSON of the API's message (`proto/weir/v1`), field by field.
+ * Fits:  alternative name sources, JWT and webhook authentication, enrichments, further handlers
+ *        are new fields or kinds; readers skip kinds that they do not know.
+ */
+import type { AttributeValue } from './directory.ts';
+
+/** Collection names, as in API paths. Order: what may refer to something comes after it. */
+export const RESOURCE_KINDS = [
+  'caCertificates',
+  'clients',
+  'clientGroups',
+  'topicSpaces',
+  'permissionBindings',
+  'eventSubscriptions',
+] as const;
+export type ResourceKind = (typeof RESOURCE_KINDS)[number];
+
+export const VALIDATION_SCHEMES = [
+  'SubjectMatchesAuthenticationName',
+  'DnsMatchesAuthenticationName',
+  'UriMatchesAuthenticationName',
+  'IpMatchesAuthenticationName',
+  'EmailMatchesAuthenticationName',
+  'ThumbprintMatch',
+] as const;
+export type ValidationScheme = (typeof VALIDATION_SCHEMES)[number];
+
+export const CLIENT_STATES = ['Enabled', 'Disabled'] as const;
+export type ClientState = (typeof CLIENT_STATES)[number];
+
+export const PERMISSIONS = ['Publisher', 'Subscriber'] as const;
+export type Permission = (typeof PERMISSIONS)[number];
+
+/** The built-in group of all clients; cannot be created, changed or deleted. */
+export const ALL_CLIENTS_GROUP = '$all';
+
+export interface ClientSpec {
+  readonly description: string;
+  /** Fixed at creation; unique without regard to case; default: the resource name. */
+  readonly authenticationName: string;
+  readonly clientCertificateAuthentication: {
+    readonly validationScheme: ValidationScheme;
+    /** SHA-256 or SHA-1 of the DER, hex, upper case, no separators. Only with ThumbprintMatch. */
+    readonly allowedThumbprints: readonly string[];
+  };
+  readonly state: ClientState;
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+}
+
+export interface CaCertificateSpec {
+  readonly description: string;
+  /** PEM of one certificate that may sign others. */
+  readonly encodedCertificate: string;
+}
+
+export interface ClientGroupSpec {
+  readonly description: string;
+  /** Event Grid's query language; see `group-query.ts`. */
+  readonly query: string;
+}
+
+export interface TopicSpaceSpec {
+  readonly description: string;
+  readonly topicTemplates: readonly string[];
+}
+
+export interface PermissionBindingSpec {
+  readonly description: string;
+  readonly clientGroupName: string;
+  readonly topicSpaceName: string;
+  readonly permission: Permission;
+}
+
+export interface EventSubscriptionSpec {
+  readonly description: string;
+  /** Messages whose topic matches one of them are delivered. At least one. */
+  readonly topicFilters: readonly string[];
+  readonly destination: { readonly webhook: { readonly endpointUrl: string } };
+  /** Attempts for one event, the first included. */
+  readonly deliveryAttemptsMax: number;
+  /** Age at which an event is given up, seconds. */
+  readonly eventTtlSeconds: number;
+}
+
+export interface SpecOf {
+  readonly caCertificates: CaCertificateSpec;
+  readonly clients: ClientSpec;
+  readonly clientGroups: ClientGroupSpec;
+  readonly topicSpaces: TopicSpaceSpec;
+  readonly permissionBindings: PermissionBindingSpec;
+  readonly eventSubscriptions: EventSubscriptionSpec;
+}
+
+/** A resource as stored. */
+export interface Resource<Kind extends ResourceKind = ResourceKind> {
+  readonly kind: Kind;
+  readonly name: string;
+  /** Sequence of the write in the registry's stream; the API's etag is its decimal text. */
+  readonly revision: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  readonly spec: SpecOf[Kind];
+}
