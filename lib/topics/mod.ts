@@ -1,0 +1,7 @@
+/** lib/topics — topic filters: index, matching, covering, shared names, templates of topic spaces. */
+export { FilterIndex } from './filter-index.ts';
+export { filterCovers, isTopicFilter, isTopicName, topicMatchesFilter } from './topic-filter.ts';
+export { isSharedFilter, parseShared } from './shared-filter.ts';
+export type { SharedFilter } from './shared-filter.ts';
+export { compileTemplate, expandTemplate } from './topic-template.ts';
+export type { CompiledTemplate, TemplateIdentity, TopicTemplate } from './topic-template.ts';
