@@ -62,8 +62,9 @@ type Raw<Row extends Setting> = Row extends IntegerSetting | NumberSetting
     : Row extends ChoiceSetting
       ? Row['range'][number]
       : string;
-type Value<Row extends Setting> =
-  undefined extends Row['default'] ? Raw<Row> | undefined : Raw<Row>;
+type Value<Row extends Setting> = undefined extends Row['default']
+  ? Raw<Row> | undefined
+  : Raw<Row>;
 
 /** The compiled configuration of a table. */
 export type Config<Table extends SettingTable> = {

@@ -31,7 +31,14 @@ test('a row shows variable, range with unit, default and reason', () => {
           reloadable: true,
           reason: 'Bound of a|b.',
         },
-        { name: 'file', env: 'WEIR_T_FILE', unit: '', type: 'text', default: null, reason: 'File.' },
+        {
+          name: 'file',
+          env: 'WEIR_T_FILE',
+          unit: '',
+          type: 'text',
+          default: null,
+          reason: 'File.',
+        },
       ],
     },
   ]);

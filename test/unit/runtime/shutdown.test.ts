@@ -16,7 +16,10 @@ class Subject {
 
   constructor(mode: string, parentPipe = false) {
     const env = { ...process.env, ...(parentPipe ? { WEIR_PARENT_PIPE: '1' } : {}) };
-    const child = spawn(process.execPath, [PROGRAM, mode], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [PROGRAM, mode], {
+      env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     child.stdout?.on('data', (bytes) => (this.#output += String(bytes)));
     child.stderr?.on('data', (bytes) => (this.#output += String(bytes)));
     this.child = child;
