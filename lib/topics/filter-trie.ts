@@ -6,7 +6,6 @@
  *        because a filter may have 65,535 levels.
  */
 import { NO_VALUES } from './value-lists.ts';
-import type { ValueLists } from './value-lists.ts';
 
 interface TrieNode {
   readonly parent: TrieNode | undefined;

@@ -50,24 +50,9 @@ export function topicMatchesFilter(topic: string, filter: string): boolean {
 export function filterCovers(wide: string, narrow: string): boolean {
   const first = wide.charCodeAt(0);
   if ((first === PLUS || first === HASH) && narrow.charCodeAt(0) === DOLLAR) return false;
-  // Every topic has a first level, so these two match the same; deeper down they do not.
-  if (wide === '+/#' && narrow === '#') return true;
-  let w = 0;
-  let n = 0;
-  for (;;) {
-    const wideCode = wide.charCodeAt(w);
-    if (wideCode === HASH) return true;
-    if (narrow.charCodeAt(n) === HASH) return false;
-    const wideEnd = levelEnd(wide, w);
-    const narrowEnd = levelEnd(narrow, n);
-    if (!levelCovers(wide, w, wideEnd, narrow, n, narrowEnd)) return false;
-    if (narrowEnd === narrow.length) {
-      return wideEnd === wide.length || isHashTail(wide, wideEnd);
-    }
-    if (wideEnd === wide.length) return false;
-    w = wideEnd + 1;
-    n = narrowEnd + 1;
-  }
+  // No topic is empty, so these two have no parent to match and mean one level more.
+  if (narrow === '#') return levelsCover(wide, '+/#');
+  return levelsCover(wide, narrow === '/#' ? '/+/#' : narrow);
 }
 
 /** A valid topic filter: 1–65,535 characters, no NUL, wildcards alone in their level, `#` last. */
@@ -93,6 +78,24 @@ export function isTopicName(text: string): boolean {
     if (code === 0 || code === PLUS || code === HASH) return false;
   }
   return true;
+}
+
+function levelsCover(wide: string, narrow: string): boolean {
+  let w = 0;
+  let n = 0;
+  for (;;) {
+    if (wide.charCodeAt(w) === HASH) return true;
+    if (narrow.charCodeAt(n) === HASH) return false;
+    const wideEnd = levelEnd(wide, w);
+    const narrowEnd = levelEnd(narrow, n);
+    if (!levelCovers(wide, w, wideEnd, narrow, n, narrowEnd)) return false;
+    if (narrowEnd === narrow.length) {
+      return wideEnd === wide.length || isHashTail(wide, wideEnd);
+    }
+    if (wideEnd === wide.length) return false;
+    w = wideEnd + 1;
+    n = narrowEnd + 1;
+  }
 }
 
 function levelEnd(text: string, from: number): number {
