@@ -1,0 +1,135 @@
+/**
+ * What a reader group runs per owned partition, and what it is given (protocol 7, 9–12, 25).
+ *
+ * Life:  the group takes the partition, marks and recovers its state log, makes the logic and calls
+ *        `prepare`; after `ready` the log is read from the checkpoint: `record` in order, each
+ *        once per owner. `standStill`/`goOn` any number of times, then `end` once.
+ * Fence: nothing is called while the lease is not held; the logic does nothing to the outside
+ *        between `standStill` and `goOn`, and after `end`.
+ */
+import type { Clock, Random } from '#base';
+import type { Bus } from '#bus';
+import type { LeaseView, ObserverClock } from '#lease';
+import type { Position } from '#log';
+import type { StateTables } from '#state';
+
+/** Reader groups of every cluster; the log is kept until each has passed. */
+export const DISPATCH_GROUP = 'dispatch';
+export const ROUTER_GROUP = 'router';
+export const READER_GROUPS: readonly string[] = [DISPATCH_GROUP, ROUTER_GROUP];
+
+/** A record of the log as it is handed to the logic. Borrowed, but `payload` may be kept. */
+export interface LogRecordView {
+  /** Stream sequence; message i stands at `positionOf(sequence, i)`. */
+  readonly sequence: number;
+  /** Bytes of the record: `new RecordReader(payload)`. */
+  readonly payload: Buffer;
+  /** `<incarnation>.<slot>` that appended it. */
+  readonly writer: string;
+  readonly storedAtMs: number;
+  /** Messages at or below this position are dealt with already: skip them (first record only). */
+  readonly after: Position;
+  /** Decided by an earlier owner: only `skipped` of the recovered progress counts (protocol 25). */
+  readonly decidedBefore: boolean;
+}
+
+export interface PartitionLogic {
+  /** Recover what precedes reading; call `ready` once, when records may come. */
+  prepare(ready: () => void): void;
+  /** All effects on the state log are put before it returns. */
+  record(record: LogRecordView): void;
+  /** The whole record at `sequence` was a copy (its number was not above its writer's last). */
+  copySkipped?(sequence: number): void;
+  /** ≤ everything that still needs a record of the log. Asked often: cheap. */
+  checkpoint(): Position;
+  /** Positions skipped by the logic above the checkpoint; default none. */
+  skipped?(): readonly Position[];
+  standStill(): void;
+  goOn(): void;
+  /** Over: by release, refusal or fence. Forget everything; nothing is called afterwards. */
+  end(): void;
+}
+
+export interface PartitionContext {
+  readonly group: string;
+  readonly partition: number;
+  readonly partitions: number;
+  /** Revision of the taking write: higher than every earlier owner's. */
+  readonly epoch: number;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly state: StateTables;
+  /** Has caught up with the taking write when the logic is made. */
+  readonly leases: LeaseView;
+  /** Where reading begins (behind it). */
+  readonly checkpoint: Position;
+  /** Positions up to which an earlier owner decided, and what it skipped. */
+  readonly decided: Position;
+  readonly skipped: readonly Position[];
+  /** Gateways for which the last owner gave this partition up (protocol 9). */
+  readonly stuckBefore: readonly string[];
+  /** Time in which this process's own writes were acknowledged: for every counter of rule 9. */
+  readonly observer: ObserverClock;
+  /** Checked before acting after any pause. */
+  holds(): boolean;
+  /** Stop and go on receiving records; what is on its way is kept by the reader. */
+  pause(): void;
+  resume(): void;
+  /** Last sequence of the log known, and whether everything up to it was handed over. */
+  readonly headSequence: number;
+  /** Give the partition to another process; `stuckOn` marks it (protocol 9). */
+  giveUp(stuckOn: readonly string[]): void;
+  /** Ends a gateway's lease at the revision seen; the view tells when it is ended. */
+  endGateway(incarnation: string, why: string): void;
+}
+
+/** What a reader process tells about its partitions; `kind` is a log message and a counter. */
+export interface ReaderEvent {
+  readonly kind:
+    | 'partition taken'
+    | 'partition reading'
+    | 'partition given up'
+    | 'partition lost'
+    | 'state log fenced'
+    | 'standing still'
+    | 'going on'
+    | 'log gap'
+    | 'gateway ended'
+    | 'bus trouble';
+  readonly partition?: number;
+  readonly epoch?: number;
+  readonly incarnation?: string;
+  readonly detail?: string;
+}
+
+export interface ReaderGroupOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly group: string;
+  readonly partitions: number;
+  /** Name of this process for people. */
+  readonly instance: string;
+  /** Name of this process's life: never used twice (instance and a random tail). */
+  readonly member: string;
+  /** Called with the lease held and the state log recovered. */
+  readonly makeLogic: (context: PartitionContext) => PartitionLogic;
+  readonly onEvent: (event: ReaderEvent) => void;
+  /** Ends gateways that no longer renew. Default: only the dispatchers' group. */
+  readonly endsGateways?: boolean;
+  /** Groups that must have registered before the log is trimmed. Default READER_GROUPS. */
+  readonly trimsFor?: readonly string[];
+}
+
+/** A process of a reader group: `new ReaderGroup(options)`, then `start`. */
+export interface ReaderGroupHandle {
+  readonly leases: LeaseView;
+  /** Partitions owned now whose logic has been made. */
+  readonly owned: ReadonlyMap<number, PartitionLogic>;
+  start(): void;
+  /** Gives up all partitions at once (SIGTERM); called when that is written. */
+  leave(onDone: () => void): void;
+  /** Ends without a word, as a killed process would. */
+  kill(): void;
+}

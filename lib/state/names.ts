@@ -1,0 +1,32 @@
+/** Names of the state logs: one stream, one subject per reader group and partition. */
+import type { StreamConfig } from '#bus';
+
+/** De-duplication window of state streams, ms; a repeat after it is told by its own bytes. */
+const STATE_DUPLICATE_WINDOW_MS = 30_000;
+
+function twoDigits(partition: number): string {
+  return String(partition).padStart(2, '0');
+}
+
+export function stateStream(group: string, partition: number): string {
+  return `STATE_${group}_${twoDigits(partition)}`;
+}
+
+export function stateSubject(group: string, partition: number): string {
+  return `state.${group}.${twoDigits(partition)}`;
+}
+
+/** The stream of one state log, as control creates it. */
+export function stateStreamConfig(
+  group: string,
+  partition: number,
+  replicas: number,
+): StreamConfig {
+  return {
+    name: stateStream(group, partition),
+    subjects: [stateSubject(group, partition)],
+    replicas,
+    duplicateWindowMs: STATE_DUPLICATE_WINDOW_MS,
+    allowDirect: true,
+  };
+}
