@@ -45,7 +45,7 @@ export interface ClientSpec {
   readonly authenticationName: string;
   readonly clientCertificateAuthentication: {
     readonly validationScheme: ValidationScheme;
-    /** SHA-256 or SHA-1 of the DER, hex, upper case, no separators. Only with ThumbprintMatch. */
+    /** Primary, secondary: SHA-256 of the DER, 64 hex digits, upper case. Only ThumbprintMatch. */
     readonly allowedThumbprints: readonly string[];
   };
   readonly state: ClientState;
