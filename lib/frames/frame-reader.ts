@@ -26,15 +26,18 @@ export class RangeReader {
   to: Position = 0;
   checkpoint: Position = 0;
   beacon = 0;
+  /** Length of the range, bytes. */
+  bytes = 0;
   /** Position of the message that `view` stands on. */
   position: Position = 0;
   #buffer = this.view.buffer;
   #at = 0;
   #left = 0;
 
-  /** Stands before the first message of the range whose body begins at `at`. */
-  open(buffer: Buffer, at: number): void {
+  /** Stands before the first message of the range whose body begins at `at` and ends at `end`. */
+  open(buffer: Buffer, at: number, end: number): void {
     this.#buffer = buffer;
+    this.bytes = end - at;
     this.partition = buffer.readUInt16BE(at);
     this.epoch = buffer.readDoubleBE(at + 2);
     this.from = buffer.readDoubleBE(at + 10);
@@ -72,7 +75,7 @@ export function readFrame(frame: Buffer, range: RangeReader, sink: FrameSink): v
     const end = body + frame.readUInt32BE(at + 1);
     if (end > frame.length) throw new Fault('WEIR_WIRE', 'frame section beyond its frame');
     if (kind === SECTION_RANGE) {
-      range.open(frame, body);
+      range.open(frame, body, end);
       sink.onRange(range);
     } else if (kind === SECTION_ANSWER) {
       sink.onAnswer(JSON.parse(frame.toString('utf8', body, end)) as OwnerMessage);

@@ -1,0 +1,260 @@
+/**
+ * Subscription table — who on this gateway gets a message.
+ *
+ * Shape: one entry per distinct topic filter with its subscribers; an index from topic to entries.
+ *        An entry is *pending* until every partition's owner has said from which position on it
+ *        counts (protocol 20, 21); a message is delivered to it only above that position.
+ * Owner: one per gateway. Cost: an entry per filter, a map entry per subscription.
+ * Keys:  topics and filters are compared as latin1 text of their UTF-8 bytes (see topicKey).
+ */
+import { type Position } from '#log';
+import type { PublishView } from '#mqtt';
+import { FilterIndex } from '#topics';
+import type { Delivery, LocalClient, Subscription } from './port.ts';
+
+const NO_IDENTIFIERS: readonly number[] = [];
+
+/** One receiver of one message. */
+export interface Target {
+  readonly client: LocalClient;
+  readonly qos: 0 | 1 | 2;
+  readonly noLocal: boolean;
+  readonly delivery: Delivery;
+  readonly entry: FilterEntry;
+}
+
+export class FilterEntry {
+  readonly number: number;
+  readonly topicFilter: string;
+  /** Filter version of this gateway in which it was told to the owners. */
+  readonly version: number;
+  readonly subscribers = new Map<LocalClient, Subscription>();
+  /** Per partition the position above which it counts; Infinity = not known yet. */
+  readonly starts: Float64Array;
+  /** Some partition's start is unknown, or lies above what has been delivered. */
+  pending = true;
+  #targets: readonly Target[] | undefined;
+
+  constructor(number: number, topicFilter: string, version: number, partitions: number) {
+    this.number = number;
+    this.topicFilter = topicFilter;
+    this.version = version;
+    this.starts = new Float64Array(partitions).fill(Infinity);
+  }
+
+  /** Its subscribers as targets; made once per change. */
+  get targets(): readonly Target[] {
+    this.#targets ??= [...this.subscribers].map(([client, s]) => targetOf(client, s, this));
+    return this.#targets;
+  }
+
+  changed(): void {
+    this.#targets = undefined;
+  }
+}
+
+function targetOf(client: LocalClient, s: Subscription, entry: FilterEntry): Target {
+  const subscriptionIdentifiers =
+    s.subscriptionIdentifier === 0 ? NO_IDENTIFIERS : [s.subscriptionIdentifier];
+  return {
+    client,
+    qos: s.qos,
+    noLocal: s.noLocal,
+    delivery: { retainAsPublished: s.retainAsPublished, subscriptionIdentifiers },
+    entry,
+  };
+}
+
+export class SubscriptionTable {
+  /** Rises with every change; a route of another generation is made anew. */
+  generation = 1;
+  /** Entries whose start is not settled in all partitions. */
+  readonly pending = new Set<FilterEntry>();
+
+  readonly #partitions: number;
+  readonly #index = new FilterIndex();
+  readonly #byFilter = new Map<string, FilterEntry>();
+  readonly #byNumber: (FilterEntry | undefined)[] = [];
+  readonly #freeNumbers: number[] = [];
+  readonly #ofClient = new Map<LocalClient, Set<FilterEntry>>();
+  readonly #matched: number[] = [];
+  #subscriptions = 0;
+
+  constructor(partitions: number) {
+    this.#partitions = partitions;
+  }
+
+  get filterCount(): number {
+    return this.#byFilter.size;
+  }
+  get subscriptionCount(): number {
+    return this.#subscriptions;
+  }
+
+  entry(topicFilter: string): FilterEntry | undefined {
+    return this.#byFilter.get(topicFilter);
+  }
+
+  /** Adds or replaces; `versionOfNew` is asked for the version of a filter not there yet. */
+  add(client: LocalClient, s: Subscription, versionOfNew: () => number): FilterEntry {
+    let entry = this.#byFilter.get(s.topicFilter);
+    if (entry === undefined) {
+      const number = this.#freeNumbers.pop() ?? this.#byNumber.length;
+      entry = new FilterEntry(number, s.topicFilter, versionOfNew(), this.#partitions);
+      this.#byNumber[number] = entry;
+      this.#byFilter.set(s.topicFilter, entry);
+      this.#index.add(topicKey(s.topicFilter), number);
+      this.pending.add(entry);
+    }
+    if (!entry.subscribers.has(client)) this.#subscriptions++;
+    entry.subscribers.set(client, s);
+    entry.changed();
+    let entries = this.#ofClient.get(client);
+    if (entries === undefined) this.#ofClient.set(client, (entries = new Set()));
+    entries.add(entry);
+    this.generation++;
+    return entry;
+  }
+
+  /** Removes one subscription. `onGone` is told when it was the filter's last. */
+  remove(client: LocalClient, topicFilter: string, onGone: (filter: string) => void): boolean {
+    const entry = this.#byFilter.get(topicFilter);
+    if (entry === undefined || !entry.subscribers.delete(client)) return false;
+    this.#ofClient.get(client)?.delete(entry);
+    this.#subscriptions--;
+    this.#afterRemoval(entry, onGone);
+    return true;
+  }
+
+  /** Removes all subscriptions of a client that is gone. */
+  removeClient(client: LocalClient, onGone: (filter: string) => void): void {
+    const entries = this.#ofClient.get(client);
+    this.#ofClient.delete(client);
+    for (const entry of entries ?? []) {
+      entry.subscribers.delete(client);
+      this.#subscriptions--;
+      this.#afterRemoval(entry, onGone);
+    }
+  }
+
+  #afterRemoval(entry: FilterEntry, onGone: (filter: string) => void): void {
+    entry.changed();
+    this.generation++;
+    if (entry.subscribers.size > 0) return;
+    this.#byFilter.delete(entry.topicFilter);
+    this.#byNumber[entry.number] = undefined;
+    this.#freeNumbers.push(entry.number);
+    this.#index.remove(topicKey(entry.topicFilter), entry.number);
+    this.pending.delete(entry);
+    onGone(entry.topicFilter);
+  }
+
+  /** The owner said: filter versions in (from, to] count above `position` in `partition`. */
+  effective(partition: number, from: number, to: number, position: Position): void {
+    for (const entry of this.pending) {
+      if (entry.version > from && entry.version <= to && entry.starts[partition] === Infinity) {
+        entry.starts[partition] = position;
+      }
+    }
+  }
+
+  /** Takes entries out of `pending` once everything they must not see has passed. */
+  settle(done: readonly (Position | undefined)[]): void {
+    for (const entry of this.pending) {
+      if (!entry.starts.every((start, p) => start <= (done[p] ?? -1))) continue;
+      entry.pending = false;
+      this.pending.delete(entry);
+      this.generation++;
+    }
+  }
+
+  /** The receivers of a topic. Fast when one settled filter matches, or none. */
+  route(key: string): Route {
+    const numbers = this.#matched;
+    numbers.length = 0;
+    this.#index.matchInto(key, numbers);
+    if (numbers.length === 0) return new Route(this.generation, [], false);
+    const entries: FilterEntry[] = [];
+    for (const number of numbers) {
+      const entry = this.#byNumber[number];
+      if (entry !== undefined) entries.push(entry);
+    }
+    const restricted = entries.some((entry) => entry.pending);
+    const first = entries[0];
+    if (entries.length === 1 && first !== undefined) {
+      return new Route(this.generation, first.targets, restricted);
+    }
+    const all = entries.flatMap((entry) => entry.targets);
+    return new Route(this.generation, restricted ? all : mergePerClient(all), restricted);
+  }
+}
+
+/** Who gets the messages of one topic, valid for one generation of the table. */
+export class Route {
+  readonly generation: number;
+  readonly #targets: readonly Target[];
+  /** Some target counts only from a position on: they are not merged yet. */
+  readonly #restricted: boolean;
+
+  constructor(generation: number, targets: readonly Target[], restricted: boolean) {
+    this.generation = generation;
+    this.#targets = targets;
+    this.#restricted = restricted;
+  }
+
+  get empty(): boolean {
+    return this.#targets.length === 0;
+  }
+
+  /** Delivers `view`, which stands at `position`, to everybody who is to have it. */
+  deliver(view: PublishView, partition: number, position: Position): number {
+    const targets = this.#restricted
+      ? mergePerClient(
+          this.#targets.filter((t) => (t.entry.starts[partition] as number) < position),
+        )
+      : this.#targets;
+    let delivered = 0;
+    for (let i = 0; i < targets.length; i++) {
+      const t = targets[i] as Target;
+      const { client, delivery } = t;
+      if (t.noLocal && view.publisherConnection === client.connectionNumber) continue;
+      client.deliver(view, view.qos < t.qos ? view.qos : t.qos, delivery);
+      delivered++;
+    }
+    return delivered;
+  }
+}
+
+/**
+ * One target per client: highest QoS, all identifiers ([MQTT-3.3.5-1], MQTT 5 §3.3.4). No Local
+ * holds only if every matching subscription of the client has it.
+ */
+function mergePerClient(targets: readonly Target[]): readonly Target[] {
+  const merged = new Map<LocalClient, Target>();
+  for (const t of targets) {
+    const other = merged.get(t.client);
+    merged.set(t.client, other === undefined ? t : mergeTwo(other, t));
+  }
+  return merged.size === targets.length ? targets : [...merged.values()];
+}
+
+function mergeTwo(a: Target, b: Target): Target {
+  return {
+    client: a.client,
+    qos: a.qos > b.qos ? a.qos : b.qos,
+    noLocal: a.noLocal && b.noLocal,
+    delivery: {
+      retainAsPublished: a.delivery.retainAsPublished || b.delivery.retainAsPublished,
+      subscriptionIdentifiers: [
+        ...a.delivery.subscriptionIdentifiers,
+        ...b.delivery.subscriptionIdentifiers,
+      ],
+    },
+    entry: a.entry,
+  };
+}
+
+/** Text whose UTF-16 units are the bytes of its UTF-8 form: the cheap key of a topic's bytes. */
+export function topicKey(text: string): string {
+  return Buffer.from(text, 'utf8').latin1Slice();
+}
