@@ -1,0 +1,59 @@
+/**
+ * The seam of a session: what it asks of the connection that owns it.
+ *
+ * The session decides, the connection does. Calls must not throw. They may call back into the
+ * session (`end` above all): it has done its own bookkeeping before it calls.
+ */
+import type { Reason } from '#base';
+import type { ConnackProperties, ConnectPacket, PublishView } from '#mqtt';
+
+/** One subscription as granted; the gateway's core takes it as it is. */
+export interface GrantedSubscription {
+  readonly topicFilter: string;
+  readonly qos: 0 | 1 | 2;
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  /** 0 = none. */
+  readonly subscriptionIdentifier: number;
+}
+
+/** What all matching subscriptions of the client ask of one delivery. */
+export interface DeliveryTerms {
+  readonly retainAsPublished: boolean;
+  readonly subscriptionIdentifiers: readonly number[];
+}
+
+export interface SessionPort {
+  /** A CONNECT that keeps the rules: find out who it is, then call `granted` or `end`. */
+  authenticate(packet: ConnectPacket, clientIdentifier: string): void;
+  sendConnack(properties: ConnackProperties | undefined): void;
+  sendPuback(packetIdentifier: number, reasonCode: number): void;
+  sendPubcomp(packetIdentifier: number, reasonCode: number): void;
+  sendPubrel(packetIdentifier: number, reasonCode: number): void;
+  sendSuback(packetIdentifier: number, reasonCodes: readonly number[]): void;
+  sendUnsuback(packetIdentifier: number, reasonCodes: readonly number[]): void;
+  sendPingresp(): void;
+  /** False: dropped by name (too large, expired, no room); the identifier is free again. */
+  sendDelivery(
+    view: PublishView,
+    qos: 0 | 1,
+    packetIdentifier: number,
+    terms: DeliveryTerms,
+  ): boolean;
+
+  mayPublish(view: PublishView): boolean;
+  maySubscribe(topicFilter: string): boolean;
+  /** `token` is -1 with QoS 0. */
+  publish(view: PublishView, token: number): void;
+  /** `onEffective` when SUBACK may be sent. */
+  subscribe(subscriptions: readonly GrantedSubscription[], onEffective: () => void): void;
+  /** True per filter that existed. */
+  unsubscribe(topicFilters: readonly string[]): readonly boolean[];
+
+  /** True: hand in nothing more until false. */
+  holdInput(held: boolean): void;
+  /** One message was not passed on; counted by reason. */
+  dropped(reason: Reason): void;
+  /** The session is over: send `farewell`, if there is one, close, give everything back. */
+  end(reason: Reason, farewell: Buffer | undefined): void;
+}
