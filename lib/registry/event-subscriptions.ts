@@ -26,9 +26,7 @@ export interface EventSubscriptionView {
   onEventSubscriptions(listener: () => void): () => void;
 }
 
-export function eventSubscriptionOf(
-  resource: Resource<'eventSubscriptions'>,
-): EventSubscription {
+export function eventSubscriptionOf(resource: Resource<'eventSubscriptions'>): EventSubscription {
   const { name, revision, spec } = resource;
   return {
     name,

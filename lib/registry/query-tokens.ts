@@ -33,7 +33,8 @@ export function tokenizeQuery(text: string): QueryToken[] | string {
     else if (operator !== undefined) tokens.push({ kind: 'operator', text: operator, position });
     else if (sign !== undefined) tokens.push({ kind: 'sign', text: sign, position });
     else if (integer !== undefined) {
-      if (!Number.isSafeInteger(Number(integer))) return `the number at ${position + 1} is too large`;
+      if (!Number.isSafeInteger(Number(integer)))
+        return `the number at ${position + 1} is too large`;
       tokens.push({ kind: 'integer', text: integer, position });
     }
     position = end;

@@ -76,7 +76,10 @@ test('a fault says what was expected and where', () => {
 
 test('any text parses or is refused, and never throws', () => {
   const piece = fc.constantFrom('attributes.a', '=', '"x"', '(', ')', 'and', 'or', 'IN', '[', ']');
-  const text = fc.oneof(fc.string(), fc.array(piece).map((pieces) => pieces.join(' ')));
+  const text = fc.oneof(
+    fc.string(),
+    fc.array(piece).map((pieces) => pieces.join(' ')),
+  );
   fc.assert(
     fc.property(text, (query) => {
       const parsed = parseGroupQuery(query);
