@@ -19,7 +19,12 @@ export type ClaimDecision =
 /** Owner → gateway. */
 export type OwnerMessage =
   | { readonly t: 'hello'; readonly p: number; readonly epoch: number }
-  | { readonly t: 'welcome'; readonly p: number; readonly epoch: number; readonly position: Position }
+  | {
+      readonly t: 'welcome';
+      readonly p: number;
+      readonly epoch: number;
+      readonly position: Position;
+    }
   | {
       readonly t: 'effective';
       readonly p: number;

@@ -171,12 +171,10 @@ export class SubscriptionTable {
   /** The receivers of a topic. Fast when one settled filter matches, or none. */
   route(key: string): Route {
     const numbers = this.#matched;
-    numbers.length = 0;
-    this.#index.matchInto(key, numbers);
-    if (numbers.length === 0) return new Route(this.generation, [], false);
+    const count = this.#index.matchInto(key, numbers);
     const entries: FilterEntry[] = [];
-    for (const number of numbers) {
-      const entry = this.#byNumber[number];
+    for (let i = 0; i < count; i++) {
+      const entry = this.#byNumber[numbers[i] as number];
       if (entry !== undefined) entries.push(entry);
     }
     const restricted = entries.some((entry) => entry.pending);
@@ -256,5 +254,5 @@ function mergeTwo(a: Target, b: Target): Target {
 
 /** Text whose UTF-16 units are the bytes of its UTF-8 form: the cheap key of a topic's bytes. */
 export function topicKey(text: string): string {
-  return Buffer.from(text, 'utf8').latin1Slice();
+  return Buffer.from(text, 'utf8').toString('latin1');
 }

@@ -1,0 +1,169 @@
+/**
+ * Claim table — the client identifiers of this gateway's connections, as their homes decide them.
+ *
+ * Shape: per connection a claim: asked → granted → released. The home owner of hash(client
+ *        identifier) decides (protocol 16); what it has not answered is repeated at `tick`.
+ * Owner: one per gateway. Cost: two map entries per connection.
+ * Ends:  refused → the caller hears the reason; a granted one ends by `end` of the home (another
+ *        connection took the identifier over) or by `release`, which is repeated until known.
+ */
+import { hashText, partitionOf, type Reason } from '#base';
+import type { ClaimDecision, GatewayMessage, HeldIdentifier, Rank } from '#frames';
+import type { LocalClient } from './port.ts';
+
+const ASK_AGAIN_MS = 500;
+/** A claim older than this shows in the report as unanswered (rule 9). */
+const UNANSWERED_MS = 2_000;
+
+interface Claim {
+  readonly client: LocalClient;
+  readonly home: number;
+  /** Undefined once the connection is over: only the release is left to be acknowledged. */
+  onDecision: ((decision: 'granted' | Reason) => void) | undefined;
+  rank: Rank | undefined;
+  releasing: boolean;
+  sinceMs: number;
+  askedAtMs: number;
+}
+
+export interface ClaimTableOptions {
+  readonly incarnation: string;
+  readonly partitions: number;
+  /** Sends to the owner of a partition; false: nothing could be sent now. */
+  readonly send: (partition: number, message: GatewayMessage) => void;
+}
+
+export class ClaimTable {
+  takenOver = 0;
+
+  readonly #o: ClaimTableOptions;
+  readonly #byConnection = new Map<number, Claim>();
+  readonly #waiting = new Set<Claim>();
+
+  constructor(options: ClaimTableOptions) {
+    this.#o = options;
+  }
+
+  get size(): number {
+    return this.#byConnection.size;
+  }
+
+  claim(
+    client: LocalClient,
+    nowMs: number,
+    onDecision: (decision: 'granted' | Reason) => void,
+  ): void {
+    const home = partitionOf(hashText(client.clientIdentifier), this.#o.partitions);
+    const claim: Claim = {
+      client,
+      home,
+      onDecision,
+      rank: undefined,
+      releasing: false,
+      sinceMs: nowMs,
+      askedAtMs: nowMs,
+    };
+    this.#byConnection.set(client.connectionNumber, claim);
+    this.#waiting.add(claim);
+    this.#ask(claim);
+  }
+
+  /** The connection is over: its identifier is given back. */
+  release(client: LocalClient, nowMs: number): void {
+    const claim = this.#byConnection.get(client.connectionNumber);
+    if (claim === undefined || claim.releasing) return;
+    claim.releasing = true;
+    claim.onDecision = undefined;
+    claim.sinceMs = nowMs;
+    claim.askedAtMs = nowMs;
+    this.#waiting.add(claim);
+    this.#ask(claim);
+  }
+
+  decided(decision: ClaimDecision): void {
+    const claim = this.#byConnection.get(decision.connection);
+    if (claim === undefined) return;
+    if ('released' in decision) {
+      if (claim.releasing) this.#forget(claim);
+      return;
+    }
+    if (claim.releasing) return;
+    const { onDecision } = claim;
+    claim.onDecision = undefined;
+    if (decision.granted) {
+      claim.rank = decision.rank;
+      this.#waiting.delete(claim);
+      onDecision?.('granted');
+    } else if (claim.rank === undefined) {
+      this.#forget(claim);
+      onDecision?.(decision.reason);
+    }
+  }
+
+  /** The home says this connection's identifier belongs to another now. */
+  end(connection: number, home: number, reason: Reason): void {
+    const claim = this.#byConnection.get(connection);
+    if (claim === undefined) {
+      // Long gone: say so, or the owner repeats itself for ever.
+      const { incarnation: inc } = this.#o;
+      this.#o.send(home, { t: 'release', inc, connection, clientIdentifier: '' });
+      return;
+    }
+    if (claim.releasing) return;
+    this.takenOver++;
+    const { onDecision } = claim;
+    claim.onDecision = undefined;
+    if (onDecision === undefined) claim.client.close(reason);
+    else {
+      this.#forget(claim);
+      onDecision(reason);
+    }
+  }
+
+  /** What the answer to a hello names: granted identifiers whose home is `partition`. */
+  heldIn(partition: number): HeldIdentifier[] {
+    const held: HeldIdentifier[] = [];
+    for (const { home, rank, releasing, client } of this.#byConnection.values()) {
+      if (home !== partition || rank === undefined || releasing) continue;
+      held.push({
+        clientIdentifier: client.clientIdentifier,
+        authenticationName: client.authenticationName,
+        connection: client.connectionNumber,
+        rank,
+      });
+    }
+    return held;
+  }
+
+  /** Repeats what its home has not answered. */
+  tick(nowMs: number): void {
+    for (const claim of this.#waiting) {
+      if (nowMs - claim.askedAtMs < ASK_AGAIN_MS) continue;
+      claim.askedAtMs = nowMs;
+      this.#ask(claim);
+    }
+  }
+
+  unanswered(partition: number, nowMs: number): boolean {
+    for (const { home, sinceMs } of this.#waiting) {
+      if (home === partition && nowMs - sinceMs > UNANSWERED_MS) return true;
+    }
+    return false;
+  }
+
+  #ask(claim: Claim): void {
+    const { clientIdentifier, authenticationName, connectionNumber: connection } = claim.client;
+    const inc = this.#o.incarnation;
+    this.#o.send(
+      claim.home,
+      claim.releasing
+        ? { t: 'release', inc, connection, clientIdentifier }
+        : { t: 'claim', inc, connection, clientIdentifier, authenticationName },
+    );
+  }
+
+  #forget(claim: Claim): void {
+    this.#byConnection.delete(claim.client.connectionNumber);
+    this.#waiting.delete(claim);
+  }
+}

@@ -1,0 +1,109 @@
+/** What the gateway's core shows at /metrics; plain counters elsewhere, read at scrape time. */
+import type { PartitionAppender } from '#log';
+import type { Metrics, Sample } from '#runtime';
+import type { ClaimTable } from './claim-table.ts';
+import type { FrameIntake } from './frame-intake.ts';
+import type { OwnerLink } from './owner-link.ts';
+import type { PeerExchange } from './peer-exchange.ts';
+import type { PublishPath } from './publish-path.ts';
+import type { SubscriptionTable } from './subscription-table.ts';
+
+export interface CoreParts {
+  readonly links: readonly OwnerLink[];
+  readonly table: SubscriptionTable;
+  readonly peers: PeerExchange;
+  readonly claims: ClaimTable;
+  readonly appenders: readonly PartitionAppender[];
+  readonly path: PublishPath;
+  readonly intake: FrameIntake;
+  readonly standsStill: () => boolean;
+}
+
+export function addCoreMetrics(metrics: Metrics, parts: CoreParts): void {
+  addTraffic(metrics, parts);
+  addLog(metrics, parts);
+  addState(metrics, parts);
+}
+
+function addTraffic(metrics: Metrics, { path, peers, intake, links }: CoreParts): void {
+  metrics.counter('weir_publish_received_total', 'PUBLISHes taken from clients, by QoS', () =>
+    path.received.map((count, qos): Sample => [{ qos: String(qos) }, count]),
+  );
+  metrics.counter(
+    'weir_deliveries_total',
+    'Deliveries handed to connected clients',
+    () => path.delivered,
+  );
+  metrics.counter(
+    'weir_core_messages_dropped_total',
+    'Messages dropped before they reached a client, by reason',
+    (): Sample[] => [
+      [{ reason: 'message_expired' }, path.expired],
+      [{ reason: 'qos0_bus_unreachable' }, peers.dropped],
+    ],
+  );
+  metrics.counter(
+    'weir_peer_messages_total',
+    'QoS 0 messages exchanged with other gateways',
+    (): Sample[] => [
+      [{ direction: 'sent' }, peers.messagesSent],
+      [{ direction: 'received' }, peers.messagesReceived],
+    ],
+  );
+  metrics.counter('weir_frames_total', 'Frames from dispatchers', (): Sample[] => [
+    [{ result: 'taken' }, intake.framesTaken],
+    [{ result: 'damaged' }, intake.framesDamaged],
+  ]);
+  metrics.counter('weir_frame_gaps_total', 'Gaps in the chain of ranges, asked for again', () =>
+    links.reduce((sum, link) => sum + link.gaps, 0),
+  );
+}
+
+function addLog(metrics: Metrics, { appenders }: CoreParts): void {
+  const perPartition = (read: (appender: PartitionAppender) => number) => (): Sample[] =>
+    appenders.map((a, p): Sample => [{ partition: String(p) }, read(a)]);
+  metrics.counter(
+    'weir_log_records_total',
+    'Records stored in the log',
+    perPartition((a) => a.recordsStored),
+  );
+  metrics.counter(
+    'weir_log_messages_total',
+    'Messages stored in the log',
+    perPartition((a) => a.messagesStored),
+  );
+  metrics.counter(
+    'weir_log_bytes_total',
+    'Bytes stored in the log',
+    perPartition((a) => a.bytesStored),
+  );
+  metrics.counter(
+    'weir_log_repeats_total',
+    'Records sent again because the answer was missing',
+    perPartition((a) => a.repeats),
+  );
+  metrics.counter(
+    'weir_log_refused_full_total',
+    'Records refused because the log is full',
+    perPartition((a) => a.recordsRefusedFull),
+  );
+  metrics.gauge(
+    'weir_log_pending_bytes',
+    'Bytes waiting to be stored in the log',
+    perPartition((a) => a.pendingBytes),
+  );
+}
+
+function addState(metrics: Metrics, { table, claims, peers, standsStill }: CoreParts): void {
+  metrics.gauge('weir_subscriptions', 'Subscriptions of connected clients', () => {
+    return table.subscriptionCount;
+  });
+  metrics.gauge('weir_topic_filters', 'Distinct topic filters', () => table.filterCount);
+  metrics.gauge('weir_client_identifiers', 'Client identifiers held or asked for', () => {
+    return claims.size;
+  });
+  metrics.gauge('weir_other_gateways', 'Other live gateways', () => peers.size);
+  metrics.gauge('weir_stands_still', '1 while the lease deadline has passed', () =>
+    standsStill() ? 1 : 0,
+  );
+}

@@ -1,0 +1,329 @@
+/**
+ * Gateway core — everything of a gateway but its sockets: lease, interest, claims, log, frames.
+ *
+ * Shape: glue. Each part has one file; here they are made, wired and given their subjects:
+ *        frame.<incarnation> (owners), peer.<incarnation> and heard.<incarnation> (gateways).
+ * Owner: one per incarnation: a core whose lease was refused is over, the process starts anew.
+ * Pause: sockets are not read while the gateway stands still or an appender is full.
+ */
+import type { Clock, Random, Reason, Timer } from '#base';
+import type { Bus } from '#bus';
+import {
+  decodeMessage,
+  frameSubject,
+  heardSubject,
+  type InterestHeard,
+  peerSubject,
+} from '#frames';
+import { InterestPublisher } from '#interest';
+import { PartitionAppender } from '#log';
+import type { PublishView } from '#mqtt';
+import type { Directory } from '#registry';
+import type { Logger, Metrics } from '#runtime';
+import { ClaimTable } from './claim-table.ts';
+import { addCoreMetrics } from './core-metrics.ts';
+import { FrameIntake } from './frame-intake.ts';
+import { Membership } from './membership.ts';
+import { OwnerLink } from './owner-link.ts';
+import { OwnerMailbox } from './owner-mailbox.ts';
+import { PeerExchange } from './peer-exchange.ts';
+import type { GatewayCore, LocalClient, PublishOutcome, Subscription } from './port.ts';
+import { PublishPath } from './publish-path.ts';
+import { SubscribeFlow } from './subscribe-flow.ts';
+import { SubscriptionTable } from './subscription-table.ts';
+
+/** How often unanswered requests and waiting SUBSCRIBEs are looked at. */
+const TICK_MS = 100;
+/** An orderly end waits so long for appends under way. */
+const CLOSE_WAIT_MS = 2_000;
+
+export interface GatewayCoreOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly directory: Directory;
+  readonly partitions: number;
+  /** Name of this process for people. */
+  readonly instance: string;
+}
+
+export function createGatewayCore(options: GatewayCoreOptions): GatewayCore {
+  return new Core(options);
+}
+
+class Core implements GatewayCore {
+  readonly incarnation: string;
+  readonly #o: GatewayCoreOptions;
+  readonly #links: readonly OwnerLink[];
+  readonly #mailbox: OwnerMailbox;
+  readonly #table: SubscriptionTable;
+  readonly #peers: PeerExchange;
+  readonly #interest: InterestPublisher;
+  readonly #claims: ClaimTable;
+  readonly #appenders: readonly PartitionAppender[];
+  readonly #path: PublishPath;
+  readonly #subscribes: SubscribeFlow;
+  readonly #intake: FrameIntake;
+  readonly #membership: Membership;
+  readonly #clients = new Set<LocalClient>();
+  readonly #pauseListeners: ((paused: boolean) => void)[] = [];
+  readonly #endListeners: (() => void)[] = [];
+  readonly #full = new Set<number>();
+  readonly #removers: (() => void)[] = [];
+  #still = false;
+  #paused = false;
+  #over = false;
+  #tickTimer: Timer | undefined;
+
+  constructor(options: GatewayCoreOptions) {
+    this.#o = options;
+    const { bus, clock, random, partitions } = options;
+    const each = Array.from({ length: partitions }, (_, partition) => partition);
+    const incarnation = newIncarnation(random);
+    this.incarnation = incarnation;
+    this.#mailbox = new OwnerMailbox(bus, clock, partitions);
+    this.#links = each.map(
+      (p) => new OwnerLink(p, incarnation, (message) => this.#mailbox.send(p, message)),
+    );
+    this.#table = new SubscriptionTable(partitions);
+    this.#peers = new PeerExchange({ bus, clock, incarnation });
+    this.#interest = new InterestPublisher(bus, clock, incarnation);
+    const send = this.#mailbox.send.bind(this.#mailbox);
+    this.#claims = new ClaimTable({ incarnation, partitions, send });
+    this.#appenders = each.map(
+      (partition) =>
+        new PartitionAppender({
+          bus,
+          clock,
+          partition,
+          incarnation,
+          onDrain: () => this.#setFull(partition, false),
+        }),
+    );
+    this.#path = new PublishPath({
+      clock,
+      partitions,
+      table: this.#table,
+      peers: this.#peers,
+      appenders: this.#appenders,
+      onFull: (partition) => this.#setFull(partition, true),
+    });
+    this.#subscribes = new SubscribeFlow(this.#links, this.#peers);
+    this.#intake = this.#makeIntake();
+    this.#membership = this.#makeMembership();
+    addCoreMetrics(options.metrics, {
+      links: this.#links,
+      table: this.#table,
+      peers: this.#peers,
+      claims: this.#claims,
+      appenders: this.#appenders,
+      path: this.#path,
+      intake: this.#intake,
+      standsStill: () => this.#still,
+    });
+  }
+
+  #makeIntake(): FrameIntake {
+    return new FrameIntake({
+      clock: this.#o.clock,
+      incarnation: this.incarnation,
+      links: this.#links,
+      table: this.#table,
+      path: this.#path,
+      claims: this.#claims,
+      subscribes: this.#subscribes,
+      interest: this.#interest,
+      mailbox: this.#mailbox,
+    });
+  }
+
+  #makeMembership(): Membership {
+    const { bus, clock, instance, logger } = this.#o;
+    return new Membership({
+      bus,
+      clock,
+      incarnation: this.incarnation,
+      instance,
+      links: this.#links,
+      filterVersion: () => this.#interest.version,
+      claimsUnanswered: (partition, nowMs) => this.#claims.unanswered(partition, nowMs),
+      onJoin: (incarnation) => this.#peers.join(incarnation),
+      onLeave: (incarnation) => {
+        this.#peers.leave(incarnation);
+        this.#subscribes.check(clock.nowMs());
+      },
+      onReady: () => {
+        logger.info('gateway registered', { incarnation: this.incarnation });
+        this.#tick();
+      },
+      onStill: (still) => this.#setStill(still),
+      onEnded: () => this.#ended(),
+    });
+  }
+
+  get acceptsConnect(): boolean {
+    return (
+      !this.#over &&
+      this.#membership.ready &&
+      this.#membership.holds() &&
+      this.#o.directory.ready &&
+      this.#links.every((link) => link.done !== undefined)
+    );
+  }
+  get standsStill(): boolean {
+    return this.#still;
+  }
+
+  onPause(listener: (paused: boolean) => void): void {
+    this.#pauseListeners.push(listener);
+  }
+  onEnded(listener: () => void): void {
+    this.#endListeners.push(listener);
+  }
+
+  start(): void {
+    const { bus, directory } = this.#o;
+    const { incarnation } = this;
+    this.#path.setEventFilters(directory.eventFilters());
+    this.#removers.push(
+      directory.onChange((clientName) => {
+        if (clientName === undefined) this.#path.setEventFilters(directory.eventFilters());
+      }),
+      bus.subscribe(frameSubject(incarnation), (message) => {
+        if (this.#membership.holds()) this.#intake.take(message.payload);
+      }),
+      bus.subscribe(peerSubject(incarnation), (message) => {
+        if (this.#still) return;
+        this.#peers.receive(message.payload, (view) => this.#path.deliverFromPeer(view));
+      }),
+      bus.subscribe(heardSubject(incarnation), (message) => {
+        this.#peers.heard(decodeMessage<InterestHeard>(message.payload));
+        this.#subscribes.check(this.#o.clock.nowMs());
+      }),
+    );
+    this.#membership.join();
+    this.#planTick();
+  }
+
+  connect(client: LocalClient, onDecision: (decision: 'granted' | Reason) => void): void {
+    this.#clients.add(client);
+    this.#claims.claim(client, this.#o.clock.nowMs(), onDecision);
+  }
+
+  disconnect(client: LocalClient): void {
+    if (!this.#clients.delete(client)) return;
+    this.#table.removeClient(client, (topicFilter) => this.#interest.remove(topicFilter));
+    if (!this.#over) this.#claims.release(client, this.#o.clock.nowMs());
+  }
+
+  subscribe(
+    client: LocalClient,
+    subscriptions: readonly Subscription[],
+    onEffective: () => void,
+  ): void {
+    let version = 0;
+    for (const s of subscriptions) {
+      const entry = this.#table.add(client, s, () => this.#interest.add(s.topicFilter));
+      version = Math.max(version, entry.version);
+    }
+    const { clock } = this.#o;
+    this.#subscribes.wait(version, clock.nowMs(), onEffective);
+    // A filter that counts already needs no answer: look at it in this turn, not at the next tick.
+    clock.whenIdle(() => this.#subscribes.check(clock.nowMs()));
+  }
+
+  unsubscribe(client: LocalClient, topicFilters: readonly string[]): boolean[] {
+    return topicFilters.map((topicFilter) =>
+      this.#table.remove(client, topicFilter, (gone) => this.#interest.remove(gone)),
+    );
+  }
+
+  publish(client: LocalClient, view: PublishView, key: string, token: number): PublishOutcome {
+    return this.#path.publish(client, view, key, token);
+  }
+
+  close(): Promise<void> {
+    const { clock } = this.#o;
+    const deadlineMs = clock.nowMs() + CLOSE_WAIT_MS;
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const idle = this.#appenders.every((appender) => appender.idle);
+        if (!idle && clock.nowMs() < deadlineMs) clock.after(10, look);
+        else this.#membership.leave(() => this.#shut(resolve));
+      };
+      look();
+    });
+  }
+
+  #shut(onDone: () => void): void {
+    this.#over = true;
+    for (const remove of this.#removers) remove();
+    for (const appender of this.#appenders) appender.close();
+    this.#interest.close();
+    this.#peers.interest.close();
+    if (this.#tickTimer !== undefined) this.#o.clock.cancel(this.#tickTimer);
+    onDone();
+  }
+
+  /** The lease was refused: somebody ended this incarnation. */
+  #ended(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#o.logger.error('gateway lease lost', { incarnation: this.incarnation });
+    this.#setPaused();
+    for (const client of [...this.#clients]) client.close('gateway_lease_lost');
+    this.#shut(() => {
+      for (const listener of this.#endListeners) listener();
+    });
+  }
+
+  #setStill(still: boolean): void {
+    if (this.#still === still) return;
+    this.#still = still;
+    this.#o.logger.warn(still ? 'gateway stands still' : 'gateway goes on', {});
+    for (const appender of this.#appenders) {
+      if (still) appender.pause();
+      else appender.resume();
+    }
+    this.#setPaused();
+  }
+
+  #setFull(partition: number, full: boolean): void {
+    if (full) this.#full.add(partition);
+    else this.#full.delete(partition);
+    this.#setPaused();
+  }
+
+  #setPaused(): void {
+    const paused = this.#over || this.#still || this.#full.size > 0;
+    if (paused === this.#paused) return;
+    this.#paused = paused;
+    for (const listener of this.#pauseListeners) listener(paused);
+  }
+
+  #planTick(): void {
+    this.#tickTimer = this.#o.clock.after(TICK_MS, () => {
+      this.#tick();
+      if (!this.#over) this.#planTick();
+    });
+  }
+
+  #tick(): void {
+    if (this.#over || !this.#membership.ready || !this.#membership.holds()) return;
+    const nowMs = this.#o.clock.nowMs();
+    for (const link of this.#links) link.tick(nowMs);
+    this.#claims.tick(nowMs);
+    this.#peers.interest.tick();
+    this.#subscribes.check(nowMs);
+  }
+}
+
+/** 12 characters that no other life of a gateway has; safe in subjects. */
+function newIncarnation(random: Random): string {
+  const alphabet = '0123456789abcdefghijklmnopqrstuvwxyz';
+  let name = 'g';
+  for (let i = 0; i < 11; i++) name += alphabet[Math.floor(random() * alphabet.length)];
+  return name;
+}

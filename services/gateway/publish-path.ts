@@ -1,0 +1,148 @@
+/**
+ * Publish path — where a message from a client of this gateway goes, and how a message reaches the
+ * clients of this gateway.
+ *
+ * Shape: per topic one cached route: partition, local receivers, other gateways that want it,
+ *        whether an event subscription wants it at QoS 0. Validated by generation counters.
+ * QoS 0: local receivers at once, other gateways directly; into the log only for routing.
+ * QoS 1: into the open record of the topic's partition; receivers get it from the owner's frames.
+ * Cost:  a map look-up per message; a route is built once per topic and change of subscriptions.
+ * Full:  the cache is emptied at ROUTES_MAX topics; a full appender stops the reading of sockets.
+ */
+import { type Clock, hashBytes, partitionOf } from '#base';
+import type { PartitionAppender, Position } from '#log';
+import { type PublishView, topicKeyOf } from '#mqtt';
+import { FilterIndex } from '#topics';
+import type { Peer, PeerExchange } from './peer-exchange.ts';
+import type { LocalClient, PublishOutcome } from './port.ts';
+import { type Route, type SubscriptionTable, topicKey } from './subscription-table.ts';
+
+/** Topics with a cached route: about 20 MB when full. Range 1,024 – 1 M. */
+const ROUTES_MAX = 65_536;
+/** QoS 0 has no position: it comes after every known start and before every unknown one. */
+const NO_POSITION: Position = Number.MAX_VALUE;
+
+interface TopicRoute {
+  readonly partition: number;
+  local: Route;
+  peers: readonly Peer[];
+  peersGeneration: number;
+  routed: boolean;
+  routedGeneration: number;
+}
+
+export interface PublishPathOptions {
+  readonly clock: Clock;
+  readonly partitions: number;
+  readonly table: SubscriptionTable;
+  readonly peers: PeerExchange;
+  readonly appenders: readonly PartitionAppender[];
+  /** A partition's appender takes no more for now. */
+  readonly onFull: (partition: number) => void;
+}
+
+export class PublishPath {
+  /** Plain counters by QoS. */
+  readonly received = [0, 0, 0];
+  delivered = 0;
+  expired = 0;
+
+  readonly #o: PublishPathOptions;
+  readonly #routes = new Map<string, TopicRoute>();
+  #eventIndex = new FilterIndex();
+  #eventGeneration = 1;
+  readonly #eventMatches: number[] = [];
+
+  constructor(options: PublishPathOptions) {
+    this.#o = options;
+  }
+
+  /** Topic filters of event subscriptions changed. */
+  setEventFilters(topicFilters: readonly string[]): void {
+    this.#eventIndex = new FilterIndex();
+    topicFilters.forEach((topicFilter, i) => this.#eventIndex.add(topicKey(topicFilter), i));
+    this.#eventGeneration++;
+  }
+
+  publish(client: LocalClient, view: PublishView, key: string, token: number): PublishOutcome {
+    const route = this.#route(key, view);
+    const { qos } = view;
+    this.received[qos] = (this.received[qos] as number) + 1;
+    view.publisherConnection = client.connectionNumber;
+    const expiresAt = this.#expiry(view);
+    if (qos > 0) {
+      this.#append(route.partition, view, expiresAt, false, client, token);
+      return 'queued';
+    }
+    if (!route.local.empty) {
+      view.expiresAtSeconds = expiresAt;
+      this.delivered += route.local.deliver(view, route.partition, NO_POSITION);
+    }
+    if (route.peers.length > 0) this.#o.peers.send(route.peers, view, expiresAt);
+    if (route.routed) this.#append(route.partition, view, expiresAt, true, undefined, 0);
+    return 'sent';
+  }
+
+  /** Delivers a message of another gateway's QoS 0, or of a frame (with its position). */
+  deliver(view: PublishView, partition: number, position: Position): void {
+    const { expiresAtSeconds } = view;
+    if (expiresAtSeconds !== 0 && expiresAtSeconds * 1000 <= this.#o.clock.wallMs()) {
+      this.expired++;
+      return;
+    }
+    const key = topicKeyOf(view);
+    const { local } = this.#route(key, view);
+    if (!local.empty) this.delivered += local.deliver(view, partition, position);
+  }
+
+  /** QoS 0 from another gateway. */
+  deliverFromPeer(view: PublishView): void {
+    this.deliver(view, 0, NO_POSITION);
+  }
+
+  #append(
+    partition: number,
+    view: PublishView,
+    expiresAt: number,
+    liveElsewhere: boolean,
+    client: LocalClient | undefined,
+    token: number,
+  ): void {
+    const appender = this.#o.appenders[partition] as PartitionAppender;
+    if (!appender.add(view, expiresAt, liveElsewhere, client, token)) this.#o.onFull(partition);
+  }
+
+  /** Absolute expiry, seconds since 1970, rounded up; 0 = never. */
+  #expiry(view: PublishView): number {
+    const interval = view.messageExpiryIntervalSeconds;
+    if (interval < 0) return 0;
+    return Math.min(0xffffffff, Math.ceil(this.#o.clock.wallMs() / 1000) + interval);
+  }
+
+  #route(key: string, view: PublishView): TopicRoute {
+    const { table, peers } = this.#o;
+    let route = this.#routes.get(key);
+    if (route === undefined) {
+      if (this.#routes.size >= ROUTES_MAX) this.#routes.clear();
+      const hash = hashBytes(view.buffer, view.topicStart + 2, view.topicEnd);
+      route = {
+        partition: partitionOf(hash, this.#o.partitions),
+        local: table.route(key),
+        peers: [],
+        peersGeneration: 0,
+        routed: false,
+        routedGeneration: 0,
+      };
+      this.#routes.set(key, route);
+    } else if (route.local.generation !== table.generation) route.local = table.route(key);
+    if (route.peersGeneration !== peers.generation) {
+      route.peers = peers.route(key);
+      route.peersGeneration = peers.generation;
+    }
+    if (route.routedGeneration !== this.#eventGeneration) {
+      route.routed = this.#eventIndex.matchInto(key, this.#eventMatches) > 0;
+      route.routedGeneration = this.#eventGeneration;
+    }
+    return route;
+  }
+}
