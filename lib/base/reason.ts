@@ -56,6 +56,8 @@ export const REASONS = {
   event_attempts_exhausted: { kind: 'drop', code: 0, connack: 0 },
   event_refused: { kind: 'drop', code: 0, connack: 0 },
   event_subscription_deleted: { kind: 'drop', code: 0, connack: 0 },
+  event_queue_full: { kind: 'drop', code: 0, connack: 0 },
+  event_unreadable: { kind: 'drop', code: 0, connack: 0 },
 } as const satisfies Record<
   string,
   { kind: 'refuse' | 'close' | 'drop'; code: number; connack: number }
