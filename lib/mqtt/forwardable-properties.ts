@@ -3,45 +3,43 @@
  *
  * Topic Alias belongs to one connection and Message Expiry Interval is kept as an absolute time, so
  * both are left out of what the log stores and a receiver gets; everything else is copied in order
- * ([MQTT-3.3.2-17] user properties keep their order). Only called when `propertiesForwardable` is
- * false; the decoder has validated the bytes, so the walk cannot run out of them.
+ * ([MQTT-3.3.2-18]). When `propertiesForwardable` is true the bytes go as they are. The decoder has
+ * checked them, so the walk cannot run out of them.
  */
+import { copyBytes } from './copy-bytes.ts';
+import {
+  MESSAGE_EXPIRY_INTERVAL,
+  PAYLOAD_FORMAT_INDICATOR,
+  SUBSCRIPTION_IDENTIFIER,
+  TOPIC_ALIAS,
+  USER_PROPERTY,
+} from './property-table.ts';
 import type { PublishView } from './publish-view.ts';
-
-const TOPIC_ALIAS = 0x23;
-const MESSAGE_EXPIRY_INTERVAL = 0x02;
+import { afterVarint, varintLength, writeVarint } from './varint.ts';
 
 /** Bytes of the properties as stored: their length field included. */
 export function forwardablePropertiesLength(view: PublishView): number {
-  if (view.propertiesStart === view.payloadStart) return 1;
-  if (view.propertiesForwardable) return view.payloadStart - view.propertiesStart;
-  const kept = keptLength(view);
-  return varintLength(kept) + kept;
+  const content = forwardableContentLength(view);
+  return varintLength(content) + content;
 }
 
 /** Writes them at `at`, length field first; returns one past the end. */
 export function writeForwardableProperties(out: Buffer, at: number, view: PublishView): number {
-  if (view.propertiesStart === view.payloadStart) {
+  const content = forwardableContentLength(view);
+  if (content === 0) {
     out[at] = 0;
     return at + 1;
   }
-  if (view.propertiesForwardable) {
-    return at + view.buffer.copy(out, at, view.propertiesStart, view.payloadStart);
-  }
-  let to = writeVarint(out, at, keptLength(view));
-  const { buffer, payloadStart } = view;
-  let from = afterVarint(buffer, view.propertiesStart);
-  while (from < payloadStart) {
-    const next = from + propertyLength(buffer, from);
-    if (!endsAtThisHop(buffer[from])) to += buffer.copy(out, to, from, next);
-    from = next;
-  }
-  return to;
+  return writeForwardableContent(out, writeVarint(out, at, content), view);
 }
 
-function keptLength(view: PublishView): number {
-  const { buffer, payloadStart } = view;
-  let at = afterVarint(buffer, view.propertiesStart);
+/** The same without the length field. */
+export function forwardableContentLength(view: PublishView): number {
+  const { buffer, payloadStart, propertiesStart } = view;
+  // Usual cases: 3.1.1, or a single byte 00.
+  if (payloadStart - propertiesStart < 2) return 0;
+  let at = afterVarint(buffer, propertiesStart);
+  if (view.propertiesForwardable) return payloadStart - at;
   let kept = 0;
   while (at < payloadStart) {
     const length = propertyLength(buffer, at);
@@ -51,6 +49,21 @@ function keptLength(view: PublishView): number {
   return kept;
 }
 
+/** Writes them at `offset` without a length field; returns one past the end. */
+export function writeForwardableContent(out: Buffer, offset: number, view: PublishView): number {
+  const { buffer, payloadStart, propertiesStart } = view;
+  if (payloadStart - propertiesStart < 2) return offset;
+  let from = afterVarint(buffer, propertiesStart);
+  if (view.propertiesForwardable) return copyBytes(out, offset, buffer, from, payloadStart);
+  let to = offset;
+  while (from < payloadStart) {
+    const next = from + propertyLength(buffer, from);
+    if (!endsAtThisHop(buffer[from])) to = copyBytes(out, to, buffer, from, next);
+    from = next;
+  }
+  return to;
+}
+
 function endsAtThisHop(identifier: number | undefined): boolean {
   return identifier === TOPIC_ALIAS || identifier === MESSAGE_EXPIRY_INTERVAL;
 }
@@ -58,42 +71,19 @@ function endsAtThisHop(identifier: number | undefined): boolean {
 /** Length of one PUBLISH property, its identifier included. */
 function propertyLength(b: Buffer, at: number): number {
   switch (b[at]) {
-    case 0x01:
+    case PAYLOAD_FORMAT_INDICATOR:
       return 2;
     case MESSAGE_EXPIRY_INTERVAL:
       return 5;
     case TOPIC_ALIAS:
       return 3;
-    case 0x0b:
+    case SUBSCRIPTION_IDENTIFIER:
       return afterVarint(b, at + 1) - at;
-    case 0x26: {
+    case USER_PROPERTY: {
       const name = 2 + b.readUInt16BE(at + 1);
       return 1 + name + 2 + b.readUInt16BE(at + 1 + name);
     }
     default:
       return 3 + b.readUInt16BE(at + 1);
   }
-}
-
-function afterVarint(b: Buffer, at: number): number {
-  let i = at;
-  while (((b[i] as number) & 0x80) !== 0) i++;
-  return i + 1;
-}
-
-function varintLength(value: number): number {
-  if (value < 0x80) return 1;
-  if (value < 0x4000) return 2;
-  return value < 0x200000 ? 3 : 4;
-}
-
-function writeVarint(out: Buffer, at: number, value: number): number {
-  let rest = value;
-  let i = at;
-  do {
-    const low = rest & 0x7f;
-    rest >>>= 7;
-    out[i++] = rest > 0 ? low | 0x80 : low;
-  } while (rest > 0);
-  return i;
 }
