@@ -1,6 +1,11 @@
 /** The way to a real NATS: options and the wait for the first connection. */
-import { type Clock, Fault } from '#base';
+import { type Clock, Fault, systemClock } from '#base';
 import type { Bus } from '../port.ts';
+import { NatsBus } from './nats-bus.ts';
+import { Wire } from './wire.ts';
+
+/** Longest wait for the first connection: a server that starts with its data needs seconds. */
+export const FIRST_CONNECT_MS_MAX = 30_000;
 
 export interface NatsOptions {
   /** `nats://host:port`, one or several (list or comma-separated). */
@@ -9,9 +14,30 @@ export interface NatsOptions {
   readonly name: string;
   /** Default: the system clock. */
   readonly clock?: Clock;
+  /** Default FIRST_CONNECT_MS_MAX. */
+  readonly firstConnectMsMax?: number;
 }
 
 /** Connects, waiting for a server that starts. Throws Fault WEIR_BUS_UNREACHABLE. */
-export function connectNats(_options: NatsOptions): Promise<Bus> {
-  return Promise.reject(new Fault('WEIR_BUS_UNREACHABLE', 'NATS cannot be reached'));
+export function connectNats(options: NatsOptions): Promise<Bus> {
+  const clock = options.clock ?? systemClock;
+  const listed = typeof options.servers === 'string' ? [options.servers] : options.servers;
+  const servers = listed.flatMap((entry) => entry.split(',')).map((entry) => entry.trim());
+  const wire = new Wire(servers, options.name, clock);
+  return new Promise((resolve, reject) => {
+    // Not by the clock: its timers do not keep a process alive, and nothing else does here.
+    const deadline = setTimeout(() => {
+      remove();
+      void wire.close();
+      const message = `Start NATS at ${servers.join(', ')} or set its address: ${wire.lastFailure}`;
+      reject(new Fault('WEIR_BUS_UNREACHABLE', message));
+    }, options.firstConnectMsMax ?? FIRST_CONNECT_MS_MAX);
+    const remove = wire.onConnection((connected) => {
+      if (!connected) return;
+      remove();
+      clearTimeout(deadline);
+      resolve(new NatsBus(wire));
+    });
+    wire.start();
+  });
 }

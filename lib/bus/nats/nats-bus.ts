@@ -1,0 +1,127 @@
+/**
+ * NATS bus — the port on real servers: what is stored goes raw to JetStream's subjects with the
+ * answer coming to an own inbox (1.7–4 µs an append; the library's own takes 32 µs).
+ */
+import type { Clock } from '#base';
+import {
+  APPEND_TIMEOUT_MS,
+  type AppendRequest,
+  type AppendResult,
+  type Bus,
+  type BusMessage,
+  type Follower,
+  type FollowOptions,
+  type GetResult,
+  type StreamConfig,
+  type StreamState,
+} from '../port.ts';
+import { encodeHeaders, PendingAppend } from './append-wire.ts';
+import { NatsFollower } from './nats-follower.ts';
+import { StreamApi } from './stream-api.ts';
+import { ensureStream } from './stream-setup.ts';
+import { SUBJECT_BYTES_MAX, type Wire } from './wire.ts';
+import { payloadOf } from './wire-message.ts';
+
+export class NatsBus implements Bus {
+  readonly #wire: Wire;
+  readonly #api: StreamApi;
+  readonly #clock: Clock;
+  readonly #followers = new Set<NatsFollower>();
+
+  constructor(wire: Wire) {
+    this.#wire = wire;
+    this.#api = new StreamApi(wire);
+    this.#clock = wire.clock;
+  }
+
+  get connected(): boolean {
+    return this.#wire.connected;
+  }
+
+  get payloadBytesMax(): number {
+    return this.#wire.payloadBytesMax;
+  }
+
+  onConnection(listener: (connected: boolean) => void): () => void {
+    return this.#wire.onConnection(listener);
+  }
+
+  publish(subject: string, payload: Uint8Array, reply?: string): boolean {
+    if (subject.length + (reply?.length ?? 0) > SUBJECT_BYTES_MAX) {
+      throw new RangeError(`subject of ${subject.length} bytes would cut the connection`);
+    }
+    // The library writes at the end of the turn, the caller's bytes are borrowed: hence the copy.
+    return this.#wire.publish(subject, Buffer.from(payload), reply);
+  }
+
+  subscribe(subject: string, onMessage: (message: BusMessage) => void): () => void {
+    const fixed = /[*>]/.test(subject) ? undefined : subject;
+    return this.#wire.subscribe(subject, (message) => {
+      const reply = message.reply;
+      onMessage({
+        subject: fixed ?? message.subject,
+        payload: payloadOf(message),
+        reply: reply === undefined || reply === '' ? undefined : reply,
+      });
+    });
+  }
+
+  inbox(): string {
+    return this.#wire.newInbox();
+  }
+
+  append(request: AppendRequest, onResult: (result: AppendResult) => void): void {
+    const { stream, subject, payload } = request;
+    const headers = encodeHeaders(request);
+    const waiter = new PendingAppend(stream, onResult);
+    const bytes = payload.length + (headers?.length ?? 0);
+    if (subject.length > SUBJECT_BYTES_MAX || (this.connected && bytes > this.payloadBytesMax)) {
+      const why = `subject or payload too long (${bytes} bytes)`;
+      this.#clock.whenIdle(() => onResult({ kind: 'failed', why }));
+      return;
+    }
+    const timeoutMs = request.timeoutMs ?? APPEND_TIMEOUT_MS;
+    this.#wire.request(subject, Buffer.from(payload), waiter, timeoutMs, headers);
+  }
+
+  lastOnSubject(stream: string, subject: string, onResult: (result: GetResult) => void): void {
+    this.#api.last(stream, subject, onResult);
+  }
+
+  get(stream: string, sequence: number, onResult: (result: GetResult) => void): void {
+    this.#api.get(stream, sequence, onResult);
+  }
+
+  state(stream: string, onResult: (state: StreamState | undefined) => void): void {
+    this.#api.state(stream, onResult);
+  }
+
+  trim(stream: string, sequence: number, onResult: (done: boolean) => void): void {
+    // To the server sequence 0 means everything.
+    if (sequence <= 1) this.#clock.whenIdle(() => onResult(true));
+    else this.#api.trim(stream, sequence, onResult);
+  }
+
+  follow(options: FollowOptions): Follower {
+    const follower = new NatsFollower(this.#wire, this.#api, options);
+    this.#followers.add(follower);
+    return {
+      pause: () => follower.pause(),
+      resume: () => follower.resume(),
+      close: () => {
+        this.#followers.delete(follower);
+        follower.close();
+      },
+    };
+  }
+
+  ensureStream(config: StreamConfig): Promise<void> {
+    return ensureStream(this.#api, this.#clock, config);
+  }
+
+  async close(): Promise<void> {
+    for (const follower of this.#followers) follower.close();
+    this.#followers.clear();
+    await this.#wire.close();
+  }
+}
