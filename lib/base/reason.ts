@@ -33,6 +33,8 @@ export const REASONS = {
   client_disconnected: { kind: 'close', code: 0x00, connack: 0 },
   connection_lost: { kind: 'close', code: 0x00, connack: 0 },
   connect_timeout: { kind: 'close', code: 0x00, connack: 0 },
+  tls_handshake_failed: { kind: 'close', code: 0x00, connack: 0 },
+  internal_error: { kind: 'close', code: 0x80, connack: 0x03 },
   malformed_packet: { kind: 'close', code: 0x81, connack: 0 },
   protocol_error: { kind: 'close', code: 0x82, connack: 0 },
   packet_too_large: { kind: 'close', code: 0x95, connack: 0 },
