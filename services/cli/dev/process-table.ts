@@ -1,0 +1,142 @@
+/**
+ * Process table of a development cluster — which programs, with which environment, in which order.
+ *
+ * Order: nats-server; control, which creates the streams; then the others at once. They stop the
+ *        other way round: clients, gateways and router, dispatchers, control, nats-server.
+ * A user's own WEIR_… variables reach every process; what this table sets wins.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CertificatePaths } from '../certs/store.ts';
+import type { ProcessSpec } from './managed-process.ts';
+import { LOOPBACK } from './ports.ts';
+import type { ClusterPorts, GatewayPorts } from './ports.ts';
+import type { ProcessTable } from './supervisor.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface ProcessTableOptions {
+  readonly ports: ClusterPorts;
+  readonly natsServer: string;
+  readonly natsDirectory: string;
+  readonly partitions: number;
+  readonly server: CertificatePaths;
+  /** Arguments of the command line for the demo's process; undefined = no demo. */
+  readonly demoArgs: readonly string[] | undefined;
+  readonly env: Environment;
+}
+
+const SERVICES = join(import.meta.dirname, '../..');
+
+/** Writes nats-server's configuration as well. */
+export function planProcesses(options: ProcessTableOptions): ProcessTable {
+  const { ports, partitions, env, demoArgs } = options;
+  const control = planService('control', 'control', ports.control, env, {
+    WEIR_PARTITIONS: String(partitions),
+    WEIR_REPLICAS: '1',
+  });
+  const dispatchers = ports.dispatchers.map((port, index) =>
+    planService('dispatcher', `dispatcher-${index + 1}`, port, env, {}),
+  );
+  const router = planService('router', 'router', ports.router, env, {});
+  const gateways = ports.gateways.map((gateway, index) =>
+    planGateway(`gateway-${index + 1}`, gateway, options),
+  );
+  const demo = demoArgs === undefined ? [] : [planDemo(demoArgs, ports, env)];
+  const natsUrl = `nats://${LOOPBACK}:${ports.nats}`;
+  const withUrl = (spec: ProcessSpec): ProcessSpec => {
+    return { ...spec, env: { ...spec.env, WEIR_NATS_URL: natsUrl } };
+  };
+  return [
+    { processes: [planNats(options)] },
+    { processes: [withUrl(control)] },
+    { processes: dispatchers.map(withUrl) },
+    { processes: [router, ...gateways].map(withUrl), startsAtOnce: true },
+    { processes: demo, startsAtOnce: true },
+  ];
+}
+
+function planNats(options: ProcessTableOptions): ProcessSpec {
+  const { ports, natsDirectory, natsServer, env } = options;
+  mkdirSync(natsDirectory, { recursive: true });
+  const file = join(natsDirectory, 'nats.conf');
+  writeFileSync(file, natsConfig(ports, join(natsDirectory, 'store')));
+  return {
+    name: 'nats',
+    command: natsServer,
+    args: ['-c', file],
+    env,
+    ports: [ports.nats, ports.natsHttp],
+    readyUrl: `http://${LOOPBACK}:${ports.natsHttp}/healthz`,
+    watchesParent: false,
+  };
+}
+
+/** Every acknowledged append is synced: what PUBACK promises. */
+export function natsConfig(ports: Pick<ClusterPorts, 'nats' | 'natsHttp'>, store: string): string {
+  return [
+    '# Written by `weir dev` at each start.',
+    'server_name: weir-dev',
+    `listen: "${LOOPBACK}:${ports.nats}"`,
+    `http: "${LOOPBACK}:${ports.natsHttp}"`,
+    'jetstream {',
+    `  store_dir: ${JSON.stringify(store)}`,
+    '  sync_interval: always',
+    '}',
+    '',
+  ].join('\n');
+}
+
+function planService(
+  service: 'control' | 'dispatcher' | 'router' | 'gateway',
+  name: string,
+  httpPort: number,
+  env: Environment,
+  own: Environment,
+): ProcessSpec {
+  return {
+    name,
+    command: process.execPath,
+    args: [join(SERVICES, service, 'main.ts')],
+    env: {
+      ...env,
+      WEIR_HTTP_HOST: LOOPBACK,
+      WEIR_HTTP_PORT: String(httpPort),
+      WEIR_INSTANCE: name,
+      ...own,
+    },
+    ports: [httpPort],
+    readyUrl: `http://${LOOPBACK}:${httpPort}/readyz`,
+    watchesParent: true,
+  };
+}
+
+function planGateway(
+  name: string,
+  ports: GatewayPorts,
+  { env, server }: ProcessTableOptions,
+): ProcessSpec {
+  const plain = ports.plain === undefined ? undefined : String(ports.plain);
+  const spec = planService('gateway', name, ports.http, env, {
+    WEIR_MQTT_TLS_HOST: LOOPBACK,
+    WEIR_MQTT_TLS_PORT: String(ports.tls),
+    WEIR_MQTT_PLAIN_PORT: plain,
+    WEIR_TLS_CERT_FILE: server.certificate,
+    WEIR_TLS_KEY_FILE: server.key,
+  });
+  const mqtt = ports.plain === undefined ? [ports.tls] : [ports.tls, ports.plain];
+  return { ...spec, ports: [...spec.ports, ...mqtt] };
+}
+
+function planDemo(args: readonly string[], ports: ClusterPorts, env: Environment): ProcessSpec {
+  const webhook = ports.webhook ?? 0;
+  return {
+    name: 'demo',
+    command: process.execPath,
+    args: [join(SERVICES, 'cli', 'main.ts'), ...args],
+    env: { ...env, WEIR_INSTANCE: 'demo' },
+    ports: [webhook],
+    readyUrl: `http://${LOOPBACK}:${webhook}/readyz`,
+    watchesParent: true,
+  };
+}
