@@ -1,7 +1,7 @@
 /**
  * Child — runs a program for set-up and keeps what it said, for the case that it fails.
  *
- * Progress: while it runs, `onTick` is called every TICK_MS, so that a long silence explains itself.
+ * Progress: while it runs, `onTick` is called every TICK_MS: a long silence explains itself.
  */
 import { spawn } from 'node:child_process';
 

@@ -2,7 +2,7 @@
 
 export const NATS_SERVER_VERSION: string;
 
-/** Absolute path of a usable nats-server (2.12 or later), or undefined. Throws for a bad variable. */
+/** Absolute path of a nats-server of 2.12 or later, or undefined. Throws for a bad variable. */
 export function findNatsServer(): string | undefined;
 
 /** One way to get the binary; → undefined when `target` is in place, else why it did not work. */

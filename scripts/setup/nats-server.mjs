@@ -46,7 +46,7 @@ export function findNatsServer() {
   return existsSync(cached) ? cached : undefined;
 }
 
-/** As `findNatsServer`, but fetches what is missing. Throws SetupError that says what to install. */
+/** As `findNatsServer`, but fetches what is missing. A SetupError says what to install. */
 export async function ensureNatsServer({ log, sources = SOURCES }) {
   const found = findNatsServer();
   if (found !== undefined) return found;

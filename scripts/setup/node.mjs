@@ -9,7 +9,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT, SetupError } from './project.mjs';
 
-/** First version that strips types without a flag or a warning, and that the project is tested on. */
+/** Strips types without a flag or a warning; what the project is tested on. */
 export const NODE_MAJOR_MIN = 24;
 
 /** Absolute path (or the command `node`) of a Node that can run services/. Throws SetupError. */

@@ -1,0 +1,3 @@
+/** Types of dependencies.mjs. */
+
+export function isInstalled(root: string): boolean;
