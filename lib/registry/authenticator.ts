@@ -1,0 +1,130 @@
+/**
+ * Authenticator — decides from a client's record whether a certificate is that client's.
+ *
+ * Name:  the MQTT user name. (Alternative sources, event-grid §6.3, are a namespace setting that
+ *        does not exist yet: without a user name nobody is known.)
+ * Proof: by scheme — a chain to a registered CA and a matching name in the certificate, or a
+ *        registered thumbprint, where any certificate will do. Its dates count in both.
+ * Order: certificate, client, state, proof: the reason is the first that fails.
+ * Cost:  a proven chain is remembered with the leaf object as long as the same CA certificates are
+ *        registered, so asking again for an open connection costs no signature check.
+ */
+import type { X509Certificate } from 'node:crypto';
+import type { Reason } from '#base';
+import { dateFault, proveChain, TrustAnchors } from './certificate-chain.ts';
+import type { ProvenChain } from './certificate-chain.ts';
+import { certificateNames, thumbprintOf } from './certificate-names.ts';
+import { parseCertificate } from './ca-certificate.ts';
+import type { Authentication, Credentials, Identity } from './directory.ts';
+import type { RegistryImage } from './registry-image.ts';
+import type { Resource } from './resources.ts';
+
+interface Remembered {
+  readonly anchors: TrustAnchors;
+  readonly chain: ProvenChain;
+}
+
+export class Authenticator {
+  readonly #image: RegistryImage;
+  #anchors: TrustAnchors | undefined;
+  readonly #proven = new WeakMap<X509Certificate, Remembered>();
+  readonly #identities = new WeakMap<Resource<'clients'>, Identity>();
+
+  constructor(image: RegistryImage) {
+    this.#image = image;
+  }
+
+  /** CA certificates changed. */
+  invalidate(): void {
+    this.#anchors = undefined;
+  }
+
+  authenticate(credentials: Credentials, nowMs: number): Authentication {
+    const { leaf, userName } = credentials;
+    if (leaf === undefined) return refused('certificate_missing', 'no client certificate');
+    if (userName === undefined || userName === '') {
+      return refused('client_unknown', 'no user name, which is the authentication name');
+    }
+    const client = this.#image.clientByAuthenticationName(userName);
+    if (client === undefined) return refused('client_unknown', 'no client of this name');
+    if (client.spec.state !== 'Enabled') return refused('client_disabled', 'client is disabled');
+    return this.#prove(client, leaf, credentials.chain, nowMs);
+  }
+
+  #prove(
+    client: Resource<'clients'>,
+    leaf: X509Certificate,
+    chain: readonly X509Certificate[],
+    nowMs: number,
+  ): Authentication {
+    const { authenticationName, clientCertificateAuthentication } = client.spec;
+    const { validationScheme, allowedThumbprints } = clientCertificateAuthentication;
+    if (validationScheme === 'ThumbprintMatch') {
+      if (!allowedThumbprints.includes(thumbprintOf(leaf))) {
+        return refused('certificate_thumbprint_mismatch', 'thumbprint is not a registered one');
+      }
+      const fault = dateFault(leaf, nowMs);
+      if (fault !== undefined) return refused('certificate_expired', `it is ${fault}`);
+      return { ok: true, identity: this.#identityOf(client) };
+    }
+    const fault = this.#chainFault(leaf, chain, nowMs);
+    if (fault !== undefined) return fault;
+    if (!certificateNames(leaf, validationScheme, authenticationName)) {
+      return refused(
+        'certificate_name_mismatch',
+        `certificate does not name it: ${validationScheme}`,
+      );
+    }
+    return { ok: true, identity: this.#identityOf(client) };
+  }
+
+  #chainFault(
+    leaf: X509Certificate,
+    sent: readonly X509Certificate[],
+    nowMs: number,
+  ): Authentication | undefined {
+    this.#anchors ??= anchorsOf(this.#image);
+    const known = this.#proven.get(leaf);
+    if (known?.anchors === this.#anchors) {
+      const { validFromMs, validToMs } = known.chain;
+      if (nowMs >= validFromMs && nowMs <= validToMs) return undefined;
+    }
+    const result = proveChain(leaf, sent, this.#anchors, nowMs);
+    if (result.ok) {
+      this.#proven.set(leaf, { anchors: this.#anchors, chain: result.chain });
+      return undefined;
+    }
+    const reason = result.expired ? 'certificate_expired' : 'certificate_untrusted';
+    return refused(reason, result.why);
+  }
+
+  /** One object per version of the record, so that access is compiled once for it. */
+  #identityOf(client: Resource<'clients'>): Identity {
+    const known = this.#identities.get(client);
+    if (known !== undefined) return known;
+    const { authenticationName, attributes, clientCertificateAuthentication } = client.spec;
+    const byThumbprint = clientCertificateAuthentication.validationScheme === 'ThumbprintMatch';
+    const source = byThumbprint ? 'thumbprint' : 'ca_certificate';
+    const identity: Identity = Object.freeze({
+      clientName: client.name,
+      authenticationName,
+      attributes,
+      source,
+    });
+    this.#identities.set(client, identity);
+    return identity;
+  }
+}
+
+function refused(reason: Reason, detail: string): Authentication {
+  return { ok: false, reason, detail };
+}
+
+function anchorsOf(image: RegistryImage): TrustAnchors {
+  const certificates: X509Certificate[] = [];
+  for (const { spec } of image.all('caCertificates')) {
+    const certificate = parseCertificate(spec.encodedCertificate);
+    if (certificate !== undefined) certificates.push(certificate);
+  }
+  return new TrustAnchors(certificates);
+}

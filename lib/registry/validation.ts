@@ -1,0 +1,155 @@
+/**
+ * Validation — from untrusted JSON to the normal form of a spec, or every fault with its field.
+ *
+ * Rules: event-grid §1 (names), §5–§9, §14. References between resources are the store's matter,
+ *        for they need the rest of the registry.
+ * Absent and `null` mean the default; a field that nobody knows is a fault, so that a typing error
+ * is never silently a weaker rule.
+ */
+import { isSharedFilter, isTopicFilter, compileTemplate } from '#topics';
+import { caCertificateFault } from './ca-certificate.ts';
+import { parseGroupQuery, QUERY_LENGTH_MAX } from './group-query.ts';
+import * as limits from './limits.ts';
+import { ALL_CLIENTS_GROUP, PERMISSIONS } from './resources.ts';
+import type { ResourceKind, SpecOf } from './resources.ts';
+import type * as resources from './resources.ts';
+import { SpecReader } from './spec-reader.ts';
+import type { FieldViolation } from './spec-reader.ts';
+import { readClientSpec } from './client-validation.ts';
+
+export type ValidatedSpec<Kind extends ResourceKind> =
+  | { readonly ok: true; readonly spec: SpecOf[Kind] }
+  | { readonly ok: false; readonly violations: readonly FieldViolation[] };
+
+type SpecReaders = { [Kind in ResourceKind]: (spec: SpecReader, name: string) => SpecOf[Kind] };
+
+const READERS: SpecReaders = {
+  caCertificates: readCaCertificate,
+  clients: readClientSpec,
+  clientGroups: readClientGroup,
+  topicSpaces: readTopicSpace,
+  permissionBindings: readPermissionBinding,
+  eventSubscriptions: readEventSubscription,
+};
+
+/** `json` is the spec alone: without name, etag and times. Violations cover the name, too. */
+export function validateSpec<Kind extends ResourceKind>(
+  kind: Kind,
+  name: string,
+  json: unknown,
+): ValidatedSpec<Kind> {
+  const reader = new SpecReader(json);
+  const fault = nameFault(kind, name);
+  if (fault !== undefined) reader.refuse('name', fault);
+  const spec = READERS[kind](reader, name);
+  reader.end();
+  const { violations } = reader;
+  return violations.length > 0 ? { ok: false, violations } : { ok: true, spec };
+}
+
+/** What is wrong with a resource's name, as the end of the sentence "name …". */
+export function nameFault(kind: ResourceKind, name: string): string | undefined {
+  if (kind === 'clients') {
+    if (/^[A-Za-z0-9\-:._]{1,128}$/.test(name)) return undefined;
+    return 'must have 1–128 characters: letters, digits, - : . _';
+  }
+  if (kind === 'clientGroups' && name === ALL_CLIENTS_GROUP) return 'is the built-in group';
+  if (/^[A-Za-z0-9-]{3,50}$/.test(name)) return undefined;
+  return 'must have 3–50 characters: letters, digits, -';
+}
+
+function readDescription(spec: SpecReader): string {
+  return spec.text('description', limits.DESCRIPTION_LENGTH_MAX) ?? '';
+}
+
+function readCaCertificate(spec: SpecReader): resources.CaCertificateSpec {
+  const field = 'encodedCertificate';
+  const encodedCertificate = spec.text(field, limits.CERTIFICATE_LENGTH_MAX) ?? '';
+  const fault = caCertificateFault(encodedCertificate);
+  if (fault !== undefined) spec.refuse(field, fault);
+  return { description: readDescription(spec), encodedCertificate };
+}
+
+function readClientGroup(spec: SpecReader): resources.ClientGroupSpec {
+  const query = spec.text('query', QUERY_LENGTH_MAX) ?? '';
+  const parsed = parseGroupQuery(query);
+  if (!parsed.ok) spec.refuse('query', parsed.why);
+  return { description: readDescription(spec), query };
+}
+
+function readTopicSpace(spec: SpecReader): resources.TopicSpaceSpec {
+  const field = 'topicTemplates';
+  const topicTemplates = spec.texts(field, limits.TOPIC_TEMPLATES_MAX, limits.TEMPLATE_LENGTH_MAX);
+  if (topicTemplates.length === 0) spec.refuse(field, 'must have at least one template');
+  topicTemplates.forEach((template, index) => {
+    const compiled = compileTemplate(template);
+    if (!compiled.ok) spec.refuse(`${field}[${index}]`, compiled.why);
+  });
+  return { description: readDescription(spec), topicTemplates };
+}
+
+function readPermissionBinding(spec: SpecReader): resources.PermissionBindingSpec {
+  const clientGroupName = readReference(spec, 'clientGroupName');
+  const topicSpaceName = readReference(spec, 'topicSpaceName');
+  const permission = spec.choice('permission', PERMISSIONS);
+  if (permission === undefined && !spec.has('permission')) {
+    spec.refuse('permission', `must be one of ${PERMISSIONS.join(', ')}`);
+  }
+  const description = readDescription(spec);
+  return { description, clientGroupName, topicSpaceName, permission: permission ?? 'Subscriber' };
+}
+
+function readReference(spec: SpecReader, field: string): string {
+  const name = spec.text(field, limits.CLIENT_NAME_LENGTH_MAX) ?? '';
+  if (name === '') spec.refuse(field, 'must name a resource');
+  return name;
+}
+
+function readEventSubscription(spec: SpecReader): resources.EventSubscriptionSpec {
+  const field = 'topicFilters';
+  const topicFilters = spec.texts(field, limits.TOPIC_FILTERS_MAX, limits.TEMPLATE_LENGTH_MAX);
+  if (topicFilters.length === 0) spec.refuse(field, 'must have at least one filter');
+  topicFilters.forEach((filter, index) => {
+    const at = `${field}[${index}]`;
+    if (isSharedFilter(filter)) spec.refuse(at, 'must not be a shared subscription');
+    else if (!isTopicFilter(filter)) spec.refuse(at, 'must be a topic filter');
+    else if (filter.startsWith('$')) spec.refuse(at, 'topics that begin with $ are reserved');
+  });
+  const attempts = limits.DELIVERY_ATTEMPTS;
+  const ttl = limits.EVENT_TTL_SECONDS;
+  return {
+    description: readDescription(spec),
+    topicFilters,
+    destination: readDestination(spec.object('destination')),
+    deliveryAttemptsMax:
+      spec.integer('deliveryAttemptsMax', attempts.min, attempts.max) ?? attempts.default,
+    eventTtlSeconds: spec.integer('eventTtlSeconds', ttl.min, ttl.max) ?? ttl.default,
+  };
+}
+
+function readDestination(spec: SpecReader): resources.EventSubscriptionSpec['destination'] {
+  const webhook = spec.object('webhook');
+  const field = 'endpointUrl';
+  const endpointUrl = webhook.text(field, limits.ENDPOINT_LENGTH_MAX) ?? '';
+  const fault = endpointFault(endpointUrl);
+  if (fault !== undefined) webhook.refuse(field, fault);
+  webhook.end();
+  spec.end();
+  return { webhook: { endpointUrl } };
+}
+
+/** HTTPS anywhere; plain HTTP on this machine only, where a development webhook stands. */
+function endpointFault(text: string): string | undefined {
+  if (!URL.canParse(text)) return 'must be an absolute URL';
+  const url = new URL(text);
+  if (url.username !== '' || url.password !== '') return 'must not hold a user name or password';
+  if (url.hash !== '') return 'must not hold a fragment';
+  if (url.protocol === 'https:') return undefined;
+  if (url.protocol !== 'http:') return 'must begin with https://';
+  if (isLoopbackHost(url.hostname)) return undefined;
+  return 'must begin with https:// (http:// is for loopback addresses only)';
+}
+
+function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
