@@ -42,7 +42,7 @@ export interface PartitionLogic {
   copySkipped?(sequence: number): void;
   /** ≤ everything that still needs a record of the log. Asked often: cheap. */
   checkpoint(): Position;
-  /** Positions skipped by the logic above the checkpoint; default none. */
+  /** Positions skipped by the logic above the checkpoint, ascending; default none. */
   skipped?(): readonly Position[];
   standStill(): void;
   goOn(): void;
@@ -95,6 +95,7 @@ export interface ReaderEvent {
     | 'standing still'
     | 'going on'
     | 'log gap'
+    | 'record unreadable'
     | 'gateway ended'
     | 'bus trouble';
   readonly partition?: number;
@@ -111,7 +112,7 @@ export interface ReaderGroupOptions {
   readonly partitions: number;
   /** Name of this process for people. */
   readonly instance: string;
-  /** Name of this process's life: never used twice (instance and a random tail). */
+  /** Name of this process's life, [A-Za-z0-9_-]: never used twice (instance, random tail). */
   readonly member: string;
   /** Called with the lease held and the state log recovered. */
   readonly makeLogic: (context: PartitionContext) => PartitionLogic;

@@ -1,0 +1,235 @@
+/**
+ * Log feed — the records of one partition, in order, to the logic that owns it.
+ *
+ * Shape: a follower, a queue for what arrives while the logic is paused or the lease is not held
+ *        (bounded by the follower's window), and one reused view per record.
+ * Once:  a copy of a record is skipped. Up to *decided* of an earlier owner only its list of
+ *        skipped records counts; above it the numbers of the writers do (protocol 25).
+ */
+import type { Clock } from '#base';
+import type { Bus, Follower, StreamMessage } from '#bus';
+import {
+  indexOf,
+  logStream,
+  type Position,
+  positionAfterRecord,
+  RECORD_MESSAGES_MAX,
+  recordNumber,
+  sequenceOf,
+  writerOfSubject,
+} from '#log';
+import type { StateProgress } from '#state';
+import type { LogRecordView } from './port.ts';
+import type { WriterNumbers } from './writer-numbers.ts';
+
+export interface LogFeedOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly partition: number;
+  /** What an earlier owner left. */
+  readonly recovered: StateProgress;
+  readonly numbers: WriterNumbers;
+  readonly holds: () => boolean;
+  readonly onRecord: (record: LogRecordView) => void;
+  readonly onCopy: (sequence: number) => void;
+  readonly onGap: (wanted: number, first: number) => void;
+  readonly onUnreadable: (sequence: number, fault: unknown) => void;
+}
+
+class RecordView implements LogRecordView {
+  sequence = 0;
+  payload: Buffer = Buffer.alloc(0);
+  writer = '';
+  storedAtMs = 0;
+  after: Position = 0;
+  decidedBefore = false;
+}
+
+/** First record to read behind a checkpoint: its own when messages of it may be left. */
+function firstSequence(after: Position): number {
+  const sequence = sequenceOf(after);
+  if (sequence === 0) return 1;
+  return indexOf(after) === RECORD_MESSAGES_MAX - 1 ? sequence + 1 : sequence;
+}
+
+export class LogFeed {
+  /** Plain counters. */
+  records = 0;
+  copies = 0;
+
+  readonly #o: LogFeedOptions;
+  readonly #view = new RecordView();
+  readonly #skippedBefore: Set<number>;
+  #follower: Follower | undefined;
+  #queue: StreamMessage[] = [];
+  #head = 0;
+  #paused = false;
+  #stopped = false;
+  #closed = false;
+  #draining = false;
+  #lastSequence = 0;
+  #headSequence = 0;
+  #skippedRecords: number[];
+  #storedAtMs = 0;
+  #seenAtMs = 0;
+
+  constructor(options: LogFeedOptions) {
+    this.#o = options;
+    this.#skippedRecords = [...options.recovered.skippedRecords];
+    this.#skippedBefore = new Set(options.recovered.skippedRecords);
+  }
+
+  /** Decisions are made up to here, by this owner or an earlier one. */
+  get decided(): Position {
+    const own = this.#lastSequence === 0 ? 0 : positionAfterRecord(this.#lastSequence);
+    return Math.max(own, this.#o.recovered.decided);
+  }
+  /** Last sequence handed over. */
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+  /** Last sequence of the log as far as known. */
+  get headSequence(): number {
+    return this.#headSequence;
+  }
+  /** Now by the log's own clock: never ahead of the server's. 0: nothing seen yet. */
+  get logTimeMs(): number {
+    if (this.#storedAtMs === 0) return 0;
+    return this.#storedAtMs + (this.#o.clock.nowMs() - this.#seenAtMs);
+  }
+
+  start(): void {
+    const wanted = firstSequence(this.#o.recovered.checkpoint);
+    this.#follower = this.#o.bus.follow({
+      stream: logStream(this.#o.partition),
+      fromSequence: wanted,
+      onMessage: (message) => this.#onMessage(message),
+      onCaughtUp: (last) => {
+        this.#headSequence = Math.max(this.#headSequence, last);
+      },
+      onGap: (first) => {
+        if (!this.#closed && wanted > 1) this.#o.onGap(wanted, first);
+      },
+    });
+    this.#steer();
+  }
+
+  /** The logic wants no more for now, or wants more again. */
+  pause(): void {
+    this.#paused = true;
+    this.#steer();
+  }
+  resume(): void {
+    this.#paused = false;
+    this.#drainSoon();
+  }
+
+  /** The lease is past its deadline, or held again. */
+  standStill(): void {
+    this.#stopped = true;
+    this.#steer();
+  }
+  goOn(): void {
+    this.#stopped = false;
+    this.#drainSoon();
+  }
+
+  /** Records skipped above `checkpoint`. */
+  skippedRecords(checkpoint: Position): readonly number[] {
+    const list = this.#skippedRecords;
+    if (list.length > 0 && positionAfterRecord(list[0] as number) <= checkpoint) {
+      this.#skippedRecords = list.filter((s) => positionAfterRecord(s) > checkpoint);
+    }
+    return this.#skippedRecords;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#follower?.close();
+    this.#queue = [];
+  }
+
+  #onMessage(message: StreamMessage): void {
+    if (this.#closed) return;
+    this.#headSequence = Math.max(this.#headSequence, message.sequence);
+    if (this.#mayHandle() && this.#head === this.#queue.length) this.#handle(message);
+    else this.#queue.push(message);
+  }
+
+  #mayHandle(): boolean {
+    return !this.#paused && !this.#stopped && this.#o.holds();
+  }
+
+  #drainSoon(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#o.clock.whenIdle(() => {
+      this.#draining = false;
+      this.#drain();
+    });
+  }
+
+  #drain(): void {
+    while (!this.#closed && this.#head < this.#queue.length && this.#mayHandle()) {
+      const message = this.#queue[this.#head++];
+      if (message !== undefined) this.#handle(message);
+    }
+    if (this.#head === this.#queue.length) {
+      this.#queue = [];
+      this.#head = 0;
+    }
+    this.#steer();
+  }
+
+  #steer(): void {
+    const stop = this.#paused || this.#stopped || this.#queue.length > 0;
+    if (stop) this.#follower?.pause();
+    else this.#follower?.resume();
+  }
+
+  #handle(message: StreamMessage): void {
+    const { sequence, payload, storedAtMs } = message;
+    const { recovered } = this.#o;
+    this.records++;
+    this.#storedAtMs = storedAtMs;
+    this.#seenAtMs = this.#o.clock.nowMs();
+    const decidedBefore = positionAfterRecord(sequence) <= recovered.decided;
+    const writer = writerOfSubject(message.subject);
+    if (this.#isSkipped(sequence, writer, payload, storedAtMs, decidedBefore)) {
+      this.copies++;
+      this.#lastSequence = sequence;
+      this.#o.onCopy(sequence);
+      return;
+    }
+    const view = this.#view;
+    view.sequence = sequence;
+    view.payload = payload;
+    view.writer = writer;
+    view.storedAtMs = storedAtMs;
+    view.after = recovered.checkpoint;
+    view.decidedBefore = decidedBefore;
+    this.#lastSequence = sequence;
+    this.#o.onRecord(view);
+  }
+
+  #isSkipped(
+    sequence: number,
+    writer: string,
+    payload: Buffer,
+    storedAtMs: number,
+    decidedBefore: boolean,
+  ): boolean {
+    if (decidedBefore) return this.#skippedBefore.has(sequence);
+    let number = 0;
+    try {
+      number = recordNumber(payload);
+    } catch (fault) {
+      this.#o.onUnreadable(sequence, fault);
+      this.#skippedRecords.push(sequence);
+      return true;
+    }
+    if (this.#o.numbers.note(writer, number, storedAtMs)) return false;
+    this.#skippedRecords.push(sequence);
+    return true;
+  }
+}

@@ -1,0 +1,352 @@
+/**
+ * Owned partition — one life as owner of a partition in a reader group (protocol 7, 10–12, 17).
+ *
+ * Shape: taking → recovering → preparing → reading → leaving → over. In order: take the reader
+ *        record, mark and recover the state log, follow the leases up to the take, let the logic
+ *        prepare, read the log from the checkpoint.
+ * Ends:  lease refused, state log fenced, or given up: last record, checkpoint, owner none.
+ */
+import type { Clock, Timer } from '#base';
+import { LeaseHolder, readerLeaseSubject, READER_TTL_MS, type LeaseEnd } from '#lease';
+import type { ReaderEntry, ReaderReport } from '#lease';
+import type { Position } from '#log';
+import { StateLog, type StateProgress } from '#state';
+import { LogFeed } from './log-feed.ts';
+import { LogTrimmer } from './log-trimmer.ts';
+import type {
+  LogRecordView,
+  PartitionContext,
+  PartitionLogic,
+  ReaderEvent,
+  ReaderGroupOptions,
+} from './port.ts';
+import { WriterNumbers } from './writer-numbers.ts';
+
+/** Wait for the last state record and for the release each, ms: SIGTERM leaves 4 s in all. */
+const LEAVE_STEP_MS = 1_000;
+
+export interface OwnedPartitionOptions {
+  readonly group: ReaderGroupOptions;
+  readonly shared: Pick<PartitionContext, 'leases' | 'observer' | 'endGateway'>;
+  readonly partition: number;
+  /** The record seen, free or expired; undefined: there was never one. */
+  readonly previous: ReaderEntry | undefined;
+  /** Groups that must have registered before the log is trimmed; empty: another group trims. */
+  readonly trimsFor: readonly string[];
+  readonly onOver: (marked: boolean) => void;
+}
+
+type PartitionPhase = 'taking' | 'recovering' | 'preparing' | 'reading' | 'leaving' | 'over';
+
+export class OwnedPartition {
+  readonly #o: OwnedPartitionOptions;
+  readonly #clock: Clock;
+  readonly #lease: LeaseHolder<ReaderReport>;
+  #phase: PartitionPhase = 'taking';
+  #recovery: { close: () => void } | undefined;
+  #state: StateLog | undefined;
+  #numbers: WriterNumbers | undefined;
+  #logic: PartitionLogic | undefined;
+  #feed: LogFeed | undefined;
+  #trimmer: LogTrimmer | undefined;
+  #logicStopped = false;
+  #stuckOn: readonly string[];
+  #marked = false;
+  #lastProgress: StateProgress | undefined;
+  #leaveTimer: Timer | undefined;
+  #onLeft: (() => void)[] = [];
+
+  constructor(options: OwnedPartitionOptions) {
+    this.#o = options;
+    const { bus, clock, group, member } = options.group;
+    this.#clock = clock;
+    this.#stuckOn = options.previous?.content.stuckOn ?? [];
+    this.#lease = new LeaseHolder<ReaderReport>({
+      bus,
+      clock,
+      subject: readerLeaseSubject(group, options.partition),
+      holder: member,
+      ttlMs: READER_TTL_MS,
+      content: () => this.#report(),
+      onTaken: (epoch) => this.#recover(epoch),
+      onStandStill: () => this.#standStill(),
+      onGoOn: () => this.#goOn(),
+      onEnded: (why) => this.#onLeaseEnded(why),
+    });
+    this.#lease.take(options.previous?.revision ?? 0);
+  }
+
+  get phase(): PartitionPhase {
+    return this.#phase;
+  }
+  get logic(): PartitionLogic | undefined {
+    return this.#logic;
+  }
+  get state(): StateLog | undefined {
+    return this.#state;
+  }
+  get feed(): LogFeed | undefined {
+    return this.#feed;
+  }
+  get epoch(): number {
+    return this.#lease.takenAt;
+  }
+
+  /** Last record, checkpoint, owner none; `onLeft` when written, or not to be had in time. */
+  leave(onLeft?: () => void): void {
+    if (onLeft !== undefined) this.#onLeft.push(onLeft);
+    if (this.#phase === 'over') return this.#finishLeaving();
+    if (this.#phase === 'leaving') return;
+    const state = this.#state;
+    this.#lastProgress = this.#progress();
+    this.#phase = 'leaving';
+    this.#stopReading();
+    if (state === undefined) return this.#release();
+    this.#leaveTimer = this.#clock.after(LEAVE_STEP_MS, () => this.#release());
+    state.flush(() => this.#release());
+  }
+
+  /** Ends without a word. */
+  kill(): void {
+    this.#lease.abandon();
+    this.#over();
+  }
+
+  #report(): ReaderReport {
+    const { group, previous } = this.#o;
+    const known = previous?.content.checkpoint ?? 0;
+    return {
+      owner: this.#phase === 'leaving' ? null : group.member,
+      instance: group.instance,
+      epoch: this.#lease.takenAt,
+      checkpoint: this.#state?.durableCheckpoint ?? known,
+      stuckOn: this.#stuckOn,
+    };
+  }
+
+  #recover(epoch: number): void {
+    this.#phase = 'recovering';
+    this.#event('partition taken');
+    const { bus, clock, group } = this.#o.group;
+    const { partition } = this.#o;
+    const onFenced = (): void => this.#onFenced();
+    this.#recovery = StateLog.recover(
+      { bus, clock, group, partition, epoch, onFenced },
+      (state) => {
+        this.#recovery = undefined;
+        if (this.#isEnding()) return state.close();
+        this.#state = state;
+        this.#numbers = new WriterNumbers(state);
+        this.#numbers.load(() => {
+          if (this.#isEnding()) return;
+          this.#o.shared.leases.waitFor(epoch, () => this.#prepare(state));
+        });
+      },
+    );
+  }
+
+  #isEnding(): boolean {
+    return this.#phase === 'leaving' || this.#phase === 'over';
+  }
+
+  #prepare(state: StateLog): void {
+    if (this.#isEnding()) return;
+    this.#phase = 'preparing';
+    const logic = this.#o.group.makeLogic(this.#context(state));
+    this.#logic = logic;
+    state.begin(() => this.#progressToWrite());
+    if (!this.#lease.holds()) this.#standStillLogic();
+    let told = false;
+    logic.prepare(() => {
+      if (told || this.#isEnding()) return;
+      told = true;
+      this.#read(state);
+    });
+  }
+
+  #context(state: StateLog): PartitionContext {
+    const { group, shared, partition } = this.#o;
+    const feedOf = (): LogFeed | undefined => this.#feed;
+    return {
+      group: group.group,
+      partition,
+      partitions: group.partitions,
+      epoch: this.#lease.takenAt,
+      bus: group.bus,
+      clock: group.clock,
+      random: group.random,
+      state,
+      leases: shared.leases,
+      observer: shared.observer,
+      endGateway: shared.endGateway,
+      checkpoint: state.recovered.checkpoint,
+      decided: state.recovered.decided,
+      skipped: state.recovered.skipped,
+      stuckBefore: this.#o.previous?.content.stuckOn ?? [],
+      holds: () => this.#lease.holds(),
+      pause: () => feedOf()?.pause(),
+      resume: () => feedOf()?.resume(),
+      get headSequence() {
+        return feedOf()?.headSequence ?? 0;
+      },
+      giveUp: (stuckOn) => this.giveUp(stuckOn),
+    };
+  }
+
+  #read(state: StateLog): void {
+    this.#phase = 'reading';
+    this.#stuckOn = [];
+    const { bus, clock } = this.#o.group;
+    const { partition, trimsFor } = this.#o;
+    const feed = new LogFeed({
+      bus,
+      clock,
+      partition,
+      recovered: state.recovered,
+      numbers: this.#numbers ?? new WriterNumbers(state),
+      holds: () => this.#lease.holds(),
+      onRecord: (record) => this.#onRecord(record),
+      onCopy: (sequence) => this.#logic?.copySkipped?.(sequence),
+      onGap: (wanted, first) => this.#event('log gap', `wanted ${wanted}, first is ${first}`),
+      onUnreadable: (sequence, fault) =>
+        this.#event('record unreadable', `${sequence}: ${String(fault)}`),
+    });
+    this.#feed = feed;
+    if (trimsFor.length > 0) {
+      const { leases } = this.#o.shared;
+      const logTimeMs = (): number => feed.logTimeMs;
+      this.#trimmer = new LogTrimmer({
+        bus,
+        clock,
+        leases,
+        partition,
+        groups: trimsFor,
+        logTimeMs,
+      });
+    }
+    if (this.#logicStopped) feed.standStill();
+    feed.start();
+    this.#event('partition reading', `from ${state.recovered.checkpoint}`);
+  }
+
+  #onRecord(record: LogRecordView): void {
+    this.#trimmer?.note(record.sequence, record.storedAtMs);
+    this.#logic?.record(record);
+  }
+
+  /** Never below what was recovered: the logic may not know before it has read. */
+  #progress(): StateProgress {
+    const recovered = this.#state?.recovered;
+    if (this.#lastProgress !== undefined) return this.#lastProgress;
+    const feed = this.#feed;
+    const logic = this.#logic;
+    if (recovered === undefined) {
+      return { checkpoint: 0, decided: 0, skipped: [], skippedRecords: [] };
+    }
+    if (feed === undefined || logic === undefined) return recovered;
+    const { decided } = feed;
+    const checkpoint = Math.max(recovered.checkpoint, Math.min(logic.checkpoint(), decided));
+    return {
+      checkpoint,
+      decided,
+      skipped: this.#skipped(recovered, checkpoint, logic.skipped?.() ?? []),
+      skippedRecords: feed.skippedRecords(checkpoint),
+    };
+  }
+
+  /** What an earlier owner skipped stays skipped until the checkpoint has passed it. */
+  #skipped(
+    recovered: StateProgress,
+    checkpoint: Position,
+    own: readonly Position[],
+  ): readonly Position[] {
+    const last = recovered.skipped.at(-1);
+    if (last === undefined || last <= checkpoint) return own;
+    const all = new Set(recovered.skipped.filter((position) => position > checkpoint));
+    for (const position of own) all.add(position);
+    return [...all].toSorted((a, b) => a - b);
+  }
+
+  /** The writers' numbers of this moment ride with the record that says *decided*. */
+  #progressToWrite(): StateProgress {
+    this.#numbers?.ride();
+    return this.#progress();
+  }
+
+  /** To another process; `stuckOn` marks it (protocol 9). */
+  giveUp(stuckOn: readonly string[]): void {
+    if (this.#isEnding()) return;
+    this.#stuckOn = stuckOn;
+    this.#marked = stuckOn.length > 0;
+    this.#event('partition given up', stuckOn.length > 0 ? `stuck on ${stuckOn.join()}` : '');
+    this.leave();
+  }
+
+  #standStill(): void {
+    this.#event('standing still');
+    this.#standStillLogic();
+  }
+
+  #standStillLogic(): void {
+    this.#feed?.standStill();
+    if (this.#logic === undefined || this.#logicStopped || this.#isEnding()) return;
+    this.#logicStopped = true;
+    this.#logic.standStill();
+  }
+
+  #goOn(): void {
+    this.#event('going on');
+    if (this.#logicStopped && !this.#isEnding()) {
+      this.#logicStopped = false;
+      this.#logic?.goOn();
+    }
+    this.#feed?.goOn();
+  }
+
+  #release(): void {
+    if (this.#leaveTimer !== undefined) this.#clock.cancel(this.#leaveTimer);
+    if (this.#phase !== 'leaving') return;
+    this.#leaveTimer = this.#clock.after(LEAVE_STEP_MS, () => this.kill());
+    this.#lease.end();
+  }
+
+  #onLeaseEnded(why: LeaseEnd): void {
+    if (this.#phase === 'over') return;
+    if (why === 'refused') this.#event('partition lost');
+    this.#over();
+  }
+
+  #onFenced(): void {
+    this.#event('state log fenced');
+    this.kill();
+  }
+
+  #stopReading(): void {
+    this.#feed?.close();
+    this.#trimmer?.close();
+    this.#recovery?.close();
+    const logic = this.#logic;
+    this.#logic = undefined;
+    logic?.end();
+  }
+
+  #over(): void {
+    if (this.#phase === 'over') return;
+    this.#phase = 'over';
+    if (this.#leaveTimer !== undefined) this.#clock.cancel(this.#leaveTimer);
+    this.#stopReading();
+    this.#state?.close();
+    this.#finishLeaving();
+    this.#o.onOver(this.#marked);
+  }
+
+  #finishLeaving(): void {
+    for (const onLeft of this.#onLeft.splice(0)) onLeft();
+  }
+
+  #event(kind: ReaderEvent['kind'], detail = ''): void {
+    const { partition, group } = this.#o;
+    const epoch = this.#lease.takenAt;
+    group.onEvent(detail === '' ? { kind, partition, epoch } : { kind, partition, epoch, detail });
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * State index — where the newest value of each key stands, and how much of each record lives.
+ *
+ * Shape: per table a map key → slot; a queue of stored records, oldest first, each with the bytes
+ *        of its entries that are still the newest of their keys.
+ * Cost:  one small object per key; bytes stay in JetStream.
+ */
+
+/** A record in the stream. */
+export interface StoredRecord {
+  readonly sequence: number;
+  readonly bytes: number;
+  /** Bytes of entries that are still current. */
+  liveBytes: number;
+}
+
+/** Where a value is. A new put makes a new slot; copying forward moves a slot. */
+export interface Slot {
+  /** Undefined until the record that carries the value is stored. */
+  record: StoredRecord | undefined;
+  valueStart: number;
+  readonly valueBytes: number;
+  readonly entryBytes: number;
+  /** The bytes, while they are not yet stored. */
+  value: Uint8Array | undefined;
+}
+
+export class StateIndex {
+  /** Bytes of all current entries. */
+  liveBytes = 0;
+  /** Bytes of all records in the stream. */
+  totalBytes = 0;
+
+  readonly #tables = new Map<number, Map<string, Slot>>();
+  /** Oldest first; those before `#first` are trimmed or being so. */
+  #records: StoredRecord[] = [];
+  #first = 0;
+
+  clear(): void {
+    this.#tables.clear();
+    this.#records = [];
+    this.#first = 0;
+    this.liveBytes = 0;
+    this.totalBytes = 0;
+  }
+
+  slot(table: number, key: string): Slot | undefined {
+    return this.#tables.get(table)?.get(key);
+  }
+  keys(table: number): IterableIterator<string> {
+    return (this.#tables.get(table) ?? new Map<string, Slot>()).keys();
+  }
+  count(table: number): number {
+    return this.#tables.get(table)?.size ?? 0;
+  }
+  tables(): IterableIterator<number> {
+    return this.#tables.keys();
+  }
+
+  set(table: number, key: string, slot: Slot): void {
+    let map = this.#tables.get(table);
+    if (map === undefined) this.#tables.set(table, (map = new Map()));
+    const old = map.get(key);
+    if (old !== undefined) this.#bury(old);
+    map.set(key, slot);
+    this.liveBytes += slot.entryBytes;
+    if (slot.record !== undefined) slot.record.liveBytes += slot.entryBytes;
+  }
+
+  /** False: there was none. */
+  remove(table: number, key: string): boolean {
+    const map = this.#tables.get(table);
+    const old = map?.get(key);
+    if (map === undefined || old === undefined) return false;
+    this.#bury(old);
+    map.delete(key);
+    return true;
+  }
+
+  /** A slot's value now stands in `record`: it was stored, or copied forward. */
+  place(slot: Slot, record: StoredRecord, valueStart: number): void {
+    if (slot.record !== undefined) slot.record.liveBytes -= slot.entryBytes;
+    slot.record = record;
+    slot.valueStart = valueStart;
+    slot.value = undefined;
+    record.liveBytes += slot.entryBytes;
+  }
+
+  addRecord(sequence: number, bytes: number): StoredRecord {
+    const record = { sequence, bytes, liveBytes: 0 };
+    this.#records.push(record);
+    this.totalBytes += bytes;
+    return record;
+  }
+
+  /** The n-th oldest record still in the stream. */
+  recordAt(n: number): StoredRecord | undefined {
+    return this.#records[this.#first + n];
+  }
+
+  /** Everything below `sequence` is trimmed. Returns how many records that were. */
+  dropBelow(sequence: number): number {
+    let dropped = 0;
+    for (;;) {
+      const record = this.#records[this.#first];
+      if (record === undefined || record.sequence >= sequence) break;
+      this.totalBytes -= record.bytes;
+      this.#first++;
+      dropped++;
+    }
+    if (this.#first > 1024 && this.#first * 2 > this.#records.length) {
+      this.#records = this.#records.slice(this.#first);
+      this.#first = 0;
+    }
+    return dropped;
+  }
+
+  #bury(slot: Slot): void {
+    this.liveBytes -= slot.entryBytes;
+    if (slot.record !== undefined) slot.record.liveBytes -= slot.entryBytes;
+  }
+}
