@@ -114,7 +114,8 @@ export class HttpClient implements WebhookClient {
     if (fault !== undefined) throw Object.assign(new Error(fault), { code: fault });
     const signal = AbortSignal.timeout(CONNECT_TIMEOUT_MS + this.#answerTimeoutMs);
     const answer = await request(url, { dispatcher: this.#agent, signal, ...what });
-    await answer.body.dump({ limit: BODY_BYTES_MAX, signal });
+    // The status has decided; a body that is cut or never ends changes nothing.
+    await answer.body.dump({ limit: BODY_BYTES_MAX, signal }).catch(() => undefined);
     return answer;
   }
 }
