@@ -1,0 +1,408 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { SimClock } from '#bus';
+import { positionAfterRecord, positionOf } from '#log';
+import type { Position } from '#log';
+import type { EventSubscription } from '#registry';
+import { createEventCounters } from '../../../services/router/delivery.ts';
+import type { Courier, Delivery, Outcome } from '../../../services/router/delivery.ts';
+import { RouterPartition, WINDOW_COUNT_MAX } from '../../../services/router/router-partition.ts';
+import type { RouterPartitionOptions } from '../../../services/router/router-partition.ts';
+import { SubscriptionIndex } from '../../../services/router/subscription-index.ts';
+import { recordOf } from './logged-message.ts';
+import { MemoryTables, NOTHING_DURABLE } from './memory-tables.ts';
+import type { Durable } from './memory-tables.ts';
+
+const WAITS_MS = [1_000, 5_000];
+
+function subscription(name: string, over: Partial<EventSubscription> = {}): EventSubscription {
+  return {
+    name,
+    revision: 1,
+    topicFilters: ['#'],
+    endpointUrl: `https://${name}.example/`,
+    deliveryAttemptsMax: 1_000,
+    eventTtlSeconds: 86_400,
+    ...over,
+  };
+}
+
+/** One router process after the other over one log partition; the courier is the test. */
+class Bench {
+  readonly clock = new SimClock();
+  readonly log: Buffer[] = [];
+  readonly subscriptions = new SubscriptionIndex(1);
+  readonly counters = createEventCounters();
+  readonly sent: Delivery[] = [];
+  heldForMs = 0;
+  onSend: ((delivery: Delivery) => void) | undefined;
+  holds = true;
+  pauses = 0;
+  tables = new MemoryTables(this.clock);
+  partition: RouterPartition;
+  #generation = 0;
+  #read = 0;
+  readonly #limits: RouterPartitionOptions['limits'];
+
+  constructor(subscriptions: EventSubscription[], limits?: RouterPartitionOptions['limits']) {
+    this.#limits = limits;
+    this.subscriptions.replace(subscriptions);
+    this.partition = this.#start(NOTHING_DURABLE);
+  }
+
+  #start(recovered: Durable): RouterPartition {
+    const generation = ++this.#generation;
+    this.tables = new MemoryTables(this.clock, recovered);
+    const courier: Courier = {
+      send: (delivery) => {
+        const current: Delivery = {
+          ...delivery,
+          onOutcome: (outcome) => {
+            if (generation === this.#generation) delivery.onOutcome(outcome);
+          },
+        };
+        this.sent.push(current);
+        this.onSend?.(current);
+      },
+      heldForMs: () => this.heldForMs,
+    };
+    const partition = new RouterPartition(
+      {
+        partition: 0,
+        clock: this.clock,
+        random: () => 0,
+        state: this.tables,
+        checkpoint: recovered.checkpoint,
+        holds: () => this.holds,
+        pause: () => this.pauses++,
+        resume: () => undefined,
+      },
+      {
+        courier,
+        subscriptions: this.subscriptions,
+        counters: this.counters,
+        retryWaitsMs: WAITS_MS,
+        whenSubscribed: (listener) => this.clock.whenIdle(listener),
+        ...(this.#limits === undefined ? {} : { limits: this.#limits }),
+      },
+    );
+    let ready = false;
+    partition.prepare(() => (ready = true));
+    this.run(0);
+    assert.ok(ready);
+    this.#read =
+      Math.floor(recovered.checkpoint / 1_024) - (recovered.checkpoint % 1_024 === 1_023 ? 0 : 1);
+    this.#read = Math.max(0, this.#read);
+    return partition;
+  }
+
+  append(topics: readonly string[]): number {
+    const messages = topics.map((topic) => ({ topic, payload: `p${this.log.length}` }));
+    return this.log.push(recordOf(messages, this.clock.wallMs()));
+  }
+
+  /** Hands over up to `count` records that were not read yet. */
+  read(count = Infinity): void {
+    const after = this.tables.durableCheckpoint;
+    for (let i = 0; i < count && this.#read < this.log.length; i++) {
+      const sequence = ++this.#read;
+      this.partition.record({
+        sequence,
+        payload: this.log[sequence - 1] as Buffer,
+        writer: 'g.0',
+        storedAtMs: this.clock.wallMs(),
+        after,
+        decidedBefore: false,
+      });
+    }
+  }
+
+  commit(): void {
+    this.tables.commit(this.partition.checkpoint());
+  }
+
+  /** kill −9 and a successor: only what was committed is left. */
+  crash(): void {
+    this.partition.end();
+    this.sent.length = 0;
+    this.partition = this.#start(this.tables.durable);
+  }
+
+  run(ms: number): void {
+    this.clock.run(this.clock.nowMs() + ms);
+  }
+
+  answer(outcome: Outcome): void {
+    for (const delivery of this.sent.splice(0)) delivery.onOutcome(outcome);
+  }
+
+  positions(): Position[] {
+    return this.sent.map(({ position }) => position);
+  }
+}
+
+const DELIVERED: Outcome = { kind: 'delivered' };
+const FAILED: Outcome = { kind: 'failed', why: 'test', waitMsMin: 0 };
+
+test('the checkpoint stays below what is under way and follows what is delivered', () => {
+  const bench = new Bench([subscription('a'), subscription('b', { topicFilters: ['x/+'] })]);
+  bench.append(['x/1', 'y']);
+  bench.read();
+  assert.deepEqual(bench.positions(), [positionOf(1, 0), positionOf(1, 0), positionOf(1, 1)]);
+  assert.equal(bench.partition.checkpoint(), positionOf(1, 0) - 1);
+  const [first, second, third] = bench.sent.splice(0) as [Delivery, Delivery, Delivery];
+  first.onOutcome(DELIVERED);
+  third.onOutcome(DELIVERED);
+  assert.equal(bench.partition.checkpoint(), positionOf(1, 0) - 1);
+  second.onOutcome(DELIVERED);
+  assert.equal(bench.partition.checkpoint(), positionAfterRecord(1));
+  assert.equal(bench.counters.delivered, 3);
+});
+
+test('a failed delivery is durable, lets the checkpoint pass, and comes back by its schedule', () => {
+  const bench = new Bench([subscription('a')]);
+  bench.append(['x']);
+  bench.read();
+  bench.answer(FAILED);
+  assert.equal(bench.partition.checkpoint(), positionAfterRecord(1));
+  assert.equal(bench.partition.deferredCount, 1);
+  bench.run(990);
+  assert.equal(bench.sent.length, 0);
+  bench.run(20);
+  assert.deepEqual(
+    bench.sent.map(({ attempts }) => attempts),
+    [1],
+  );
+  bench.answer(FAILED);
+  bench.run(4_990);
+  assert.equal(bench.sent.length, 0);
+  bench.run(20);
+  bench.answer(DELIVERED);
+  assert.equal(bench.partition.deferredCount, 0);
+  assert.deepEqual([bench.tables.count(1), bench.tables.count(2)], [0, 0]);
+});
+
+test('the deferred queue and its schedule survive a kill', () => {
+  const bench = new Bench([subscription('a'), subscription('b')]);
+  bench.append(['x']);
+  bench.read();
+  bench.answer(FAILED);
+  bench.commit();
+  assert.equal(bench.tables.count(1), 1, 'the message is stored once for both');
+  bench.crash();
+  bench.read();
+  assert.equal(bench.sent.length, 0, 'what is deferred is not sent again from the log');
+  bench.run(1_010);
+  assert.deepEqual(bench.sent.map((d) => [d.subscription.name, d.attempts]).sort(), [
+    ['a', 1],
+    ['b', 1],
+  ]);
+  bench.answer(DELIVERED);
+  bench.commit();
+  bench.crash();
+  bench.read();
+  bench.run(100_000);
+  assert.equal(bench.sent.length, 0);
+  assert.equal(bench.tables.count(1), 0);
+});
+
+test('what is deferred above the checkpoint is not taken from the log again', () => {
+  const bench = new Bench([subscription('a')]);
+  bench.append(['x', 'y']);
+  bench.read();
+  bench.sent.pop()?.onOutcome(FAILED);
+  bench.commit();
+  assert.equal(bench.tables.durableCheckpoint, positionOf(1, 0) - 1);
+  bench.crash();
+  bench.read();
+  assert.deepEqual(bench.positions(), [positionOf(1, 0)]);
+  bench.run(1_010);
+  assert.deepEqual(bench.positions(), [positionOf(1, 0), positionOf(1, 1)]);
+});
+
+test('a full window moves events to the deferred queue and takes them back', () => {
+  const bench = new Bench([subscription('slow'), subscription('fast')]);
+  const fast: Position[] = [];
+  bench.onSend = (delivery) => {
+    if (delivery.subscription.name !== 'fast') return;
+    fast.push(delivery.position);
+    delivery.onOutcome(DELIVERED);
+  };
+  const count = WINDOW_COUNT_MAX * 3;
+  for (let i = 0; i < count; i++) bench.append(['t']);
+  bench.read();
+  assert.equal(fast.length, count, 'the slow one holds nobody up');
+  assert.equal(bench.partition.windowCount, WINDOW_COUNT_MAX);
+  assert.equal(bench.partition.deferredCount, count - WINDOW_COUNT_MAX);
+  const slow = new Set<Position>();
+  for (let i = 0; i < 20; i++) {
+    for (const d of bench.sent) if (d.subscription.name === 'slow') slow.add(d.position);
+    bench.answer(DELIVERED);
+    bench.run(10);
+  }
+  assert.equal(slow.size, count);
+  assert.equal(bench.partition.deferredCount, 0);
+  assert.equal(bench.partition.checkpoint(), positionAfterRecord(count));
+});
+
+test('attempts and age end an event by name', () => {
+  const bench = new Bench([
+    subscription('few', { deliveryAttemptsMax: 2 }),
+    subscription('short', { eventTtlSeconds: 60 }),
+  ]);
+  bench.onSend = (delivery) => bench.clock.after(1, () => delivery.onOutcome(FAILED));
+  bench.append(['x']);
+  bench.read();
+  bench.run(120_000);
+  assert.equal(bench.counters.event_attempts_exhausted, 2);
+  assert.equal(bench.partition.deferredCount, 0);
+  assert.equal(bench.partition.checkpoint(), positionAfterRecord(1));
+});
+
+test('a refused event is dropped by name at once', () => {
+  const bench = new Bench([subscription('a')]);
+  bench.append(['x']);
+  bench.read();
+  bench.answer({ kind: 'refused', why: 'status 400' });
+  assert.equal(bench.counters.event_refused, 1);
+  assert.equal(bench.partition.checkpoint(), positionAfterRecord(1));
+});
+
+test('a full deferred queue drops new events by name', () => {
+  const bench = new Bench([subscription('a')], { countMax: 10 });
+  bench.heldForMs = 60_000;
+  for (let i = 0; i < 25; i++) bench.append(['t']);
+  bench.read();
+  assert.equal(bench.partition.deferredCount, 10);
+  assert.equal(bench.counters.event_queue_full, 15);
+});
+
+test('while an endpoint is held nothing is sent or read back; afterwards all of it is', () => {
+  const bench = new Bench([subscription('a')]);
+  bench.heldForMs = 30_000;
+  for (let i = 0; i < 50; i++) bench.append(['t']);
+  bench.read();
+  bench.run(29_000);
+  assert.equal(bench.sent.length, 0);
+  bench.heldForMs = 0;
+  bench.run(60_000);
+  assert.equal(bench.sent.length, 50);
+  bench.answer({ kind: 'held', waitMsMin: 5 });
+  assert.equal(bench.partition.deferredCount, 50);
+  bench.run(10);
+  bench.answer(DELIVERED);
+  assert.equal(bench.partition.deferredCount, 0);
+});
+
+test('what waits for a deleted event subscription is dropped by name', () => {
+  const bench = new Bench([subscription('a'), subscription('b')]);
+  for (let i = 0; i < 1_200; i++) bench.append(['t']);
+  bench.heldForMs = 1_000;
+  bench.read();
+  bench.commit();
+  bench.subscriptions.replace([subscription('b')]);
+  bench.partition.subscriptionsChanged();
+  bench.run(0);
+  assert.equal(bench.counters.event_subscription_deleted, 1_200);
+  assert.equal(bench.partition.deferredCount, 1_200);
+  bench.crash();
+  assert.equal(bench.partition.deferredCount, 1_200, 'recovered and dropped again');
+});
+
+test('between standing still and going on nothing leaves and no outcome is lost', () => {
+  const bench = new Bench([subscription('a')]);
+  bench.append(['x', 'y']);
+  bench.read();
+  const [first, second] = bench.sent.splice(0) as [Delivery, Delivery];
+  bench.partition.standStill();
+  assert.equal(second.maySend(), false);
+  first.onOutcome(DELIVERED);
+  second.onOutcome({ kind: 'held', waitMsMin: 0 });
+  assert.equal(bench.tables.count(2), 0);
+  assert.equal(bench.partition.checkpoint(), positionOf(1, 0) - 1);
+  bench.partition.goOn();
+  bench.run(10);
+  assert.deepEqual(bench.positions(), [positionOf(1, 1)]);
+  bench.answer(DELIVERED);
+  assert.equal(bench.partition.checkpoint(), positionAfterRecord(1));
+});
+
+test('over any faults and kills every event is delivered, at most in vain attempts twice', () => {
+  const step = fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant('append' as const),
+        n: fc.integer({ min: 1, max: 5 }),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({ do: fc.constant('read' as const), n: fc.integer({ min: 1, max: 3 }) }),
+    },
+    { weight: 6, arbitrary: fc.record({ do: fc.constant('answer' as const), n: fc.nat(9) }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('run' as const), n: fc.nat(6_000) }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('commit' as const), n: fc.constant(0) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('crash' as const), n: fc.constant(0) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('still' as const), n: fc.nat(5) }) },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
+      const bench = new Bench([subscription('a'), subscription('b', { topicFilters: ['t/1'] })]);
+      const got = new Set<string>();
+      const answer = (delivery: Delivery, outcome: Outcome) => {
+        if (outcome.kind === 'delivered')
+          got.add(`${delivery.subscription.name} ${delivery.position}`);
+        delivery.onOutcome(outcome);
+      };
+      for (const { do: what, n } of steps) {
+        if (what === 'append') bench.append(Array.from({ length: n }, (_, i) => `t/${i % 2}`));
+        else if (what === 'read') bench.read(n);
+        else if (what === 'run') bench.run(n);
+        else if (what === 'commit') bench.commit();
+        else if (what === 'crash') bench.crash();
+        else if (what === 'still') {
+          bench.partition.standStill();
+          bench.run(n * 100);
+          bench.partition.goOn();
+        } else {
+          const [delivery] = bench.sent.splice(n % Math.max(1, bench.sent.length), 1);
+          if (delivery === undefined) continue;
+          answer(
+            delivery,
+            [DELIVERED, FAILED, { kind: 'held', waitMsMin: 0 } as const][n % 3] as Outcome,
+          );
+        }
+      }
+      for (
+        let i = 0;
+        i < 200 && (i === 0 || bench.partition.deferredCount + bench.sent.length > 0);
+        i++
+      ) {
+        bench.read();
+        for (const delivery of bench.sent.splice(0)) answer(delivery, DELIVERED);
+        bench.run(1_000);
+      }
+      const wanted = new Set<string>();
+      bench.log.forEach((record, at) => {
+        for (let i = 0; i < record.readUInt16BE(2); i++) {
+          wanted.add(`a ${positionOf(at + 1, i)}`);
+          if (i % 2 === 1) wanted.add(`b ${positionOf(at + 1, i)}`);
+        }
+      });
+      assert.deepEqual(
+        [...wanted].filter((event) => !got.has(event)),
+        [],
+      );
+      assert.deepEqual(
+        [...got].filter((event) => !wanted.has(event)),
+        [],
+      );
+      const end = bench.log.length === 0 ? 0 : positionAfterRecord(bench.log.length);
+      assert.equal(bench.partition.checkpoint(), end);
+      assert.deepEqual([bench.tables.count(1), bench.tables.count(2)], [0, 0]);
+    }),
+    { numRuns: 300 },
+  );
+});
