@@ -1,152 +1,20 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { SimClock } from '#bus';
 import { positionAfterRecord, positionOf } from '#log';
 import type { Position } from '#log';
-import type { EventSubscription } from '#registry';
-import { createEventCounters } from '../../../services/router/delivery.ts';
-import type { Courier, Delivery, Outcome } from '../../../services/router/delivery.ts';
-import { RouterPartition, WINDOW_COUNT_MAX } from '../../../services/router/router-partition.ts';
-import type { RouterPartitionOptions } from '../../../services/router/router-partition.ts';
-import { SubscriptionIndex } from '../../../services/router/subscription-index.ts';
-import { recordOf } from './logged-message.ts';
-import { MemoryTables, NOTHING_DURABLE } from './memory-tables.ts';
-import type { Durable } from './memory-tables.ts';
-
-const WAITS_MS = [1_000, 5_000];
-
-function subscription(name: string, over: Partial<EventSubscription> = {}): EventSubscription {
-  return {
-    name,
-    revision: 1,
-    topicFilters: ['#'],
-    endpointUrl: `https://${name}.example/`,
-    deliveryAttemptsMax: 1_000,
-    eventTtlSeconds: 86_400,
-    ...over,
-  };
-}
-
-/** One router process after the other over one log partition; the courier is the test. */
-class Bench {
-  readonly clock = new SimClock();
-  readonly log: Buffer[] = [];
-  readonly subscriptions = new SubscriptionIndex(1);
-  readonly counters = createEventCounters();
-  readonly sent: Delivery[] = [];
-  heldForMs = 0;
-  onSend: ((delivery: Delivery) => void) | undefined;
-  holds = true;
-  pauses = 0;
-  tables = new MemoryTables(this.clock);
-  partition: RouterPartition;
-  #generation = 0;
-  #read = 0;
-  readonly #limits: RouterPartitionOptions['limits'];
-
-  constructor(subscriptions: EventSubscription[], limits?: RouterPartitionOptions['limits']) {
-    this.#limits = limits;
-    this.subscriptions.replace(subscriptions);
-    this.partition = this.#start(NOTHING_DURABLE);
-  }
-
-  #start(recovered: Durable): RouterPartition {
-    const generation = ++this.#generation;
-    this.tables = new MemoryTables(this.clock, recovered);
-    const courier: Courier = {
-      send: (delivery) => {
-        const current: Delivery = {
-          ...delivery,
-          onOutcome: (outcome) => {
-            if (generation === this.#generation) delivery.onOutcome(outcome);
-          },
-        };
-        this.sent.push(current);
-        this.onSend?.(current);
-      },
-      heldForMs: () => this.heldForMs,
-    };
-    const partition = new RouterPartition(
-      {
-        partition: 0,
-        clock: this.clock,
-        random: () => 0,
-        state: this.tables,
-        checkpoint: recovered.checkpoint,
-        holds: () => this.holds,
-        pause: () => this.pauses++,
-        resume: () => undefined,
-      },
-      {
-        courier,
-        subscriptions: this.subscriptions,
-        counters: this.counters,
-        retryWaitsMs: WAITS_MS,
-        whenSubscribed: (listener) => this.clock.whenIdle(listener),
-        ...(this.#limits === undefined ? {} : { limits: this.#limits }),
-      },
-    );
-    let ready = false;
-    partition.prepare(() => (ready = true));
-    this.run(0);
-    assert.ok(ready);
-    this.#read =
-      Math.floor(recovered.checkpoint / 1_024) - (recovered.checkpoint % 1_024 === 1_023 ? 0 : 1);
-    this.#read = Math.max(0, this.#read);
-    return partition;
-  }
-
-  append(topics: readonly string[]): number {
-    const messages = topics.map((topic) => ({ topic, payload: `p${this.log.length}` }));
-    return this.log.push(recordOf(messages, this.clock.wallMs()));
-  }
-
-  /** Hands over up to `count` records that were not read yet. */
-  read(count = Infinity): void {
-    const after = this.tables.durableCheckpoint;
-    for (let i = 0; i < count && this.#read < this.log.length; i++) {
-      const sequence = ++this.#read;
-      this.partition.record({
-        sequence,
-        payload: this.log[sequence - 1] as Buffer,
-        writer: 'g.0',
-        storedAtMs: this.clock.wallMs(),
-        after,
-        decidedBefore: false,
-      });
-    }
-  }
-
-  commit(): void {
-    this.tables.commit(this.partition.checkpoint());
-  }
-
-  /** kill −9 and a successor: only what was committed is left. */
-  crash(): void {
-    this.partition.end();
-    this.sent.length = 0;
-    this.partition = this.#start(this.tables.durable);
-  }
-
-  run(ms: number): void {
-    this.clock.run(this.clock.nowMs() + ms);
-  }
-
-  answer(outcome: Outcome): void {
-    for (const delivery of this.sent.splice(0)) delivery.onOutcome(outcome);
-  }
-
-  positions(): Position[] {
-    return this.sent.map(({ position }) => position);
-  }
-}
+import type { Delivery, Outcome } from '../../../services/router/delivery.ts';
+import { WINDOW_COUNT_MAX } from '../../../services/router/router-partition.ts';
+import { PartitionBench, subscription } from './partition-bench.ts';
 
 const DELIVERED: Outcome = { kind: 'delivered' };
 const FAILED: Outcome = { kind: 'failed', why: 'test', waitMsMin: 0 };
 
 test('the checkpoint stays below what is under way and follows what is delivered', () => {
-  const bench = new Bench([subscription('a'), subscription('b', { topicFilters: ['x/+'] })]);
+  const bench = new PartitionBench([
+    subscription('a'),
+    subscription('b', { topicFilters: ['x/+'] }),
+  ]);
   bench.append(['x/1', 'y']);
   bench.read();
   assert.deepEqual(bench.positions(), [positionOf(1, 0), positionOf(1, 0), positionOf(1, 1)]);
@@ -161,7 +29,7 @@ test('the checkpoint stays below what is under way and follows what is delivered
 });
 
 test('a failed delivery is durable, lets the checkpoint pass, and comes back by its schedule', () => {
-  const bench = new Bench([subscription('a')]);
+  const bench = new PartitionBench([subscription('a')]);
   bench.append(['x']);
   bench.read();
   bench.answer(FAILED);
@@ -184,7 +52,7 @@ test('a failed delivery is durable, lets the checkpoint pass, and comes back by 
 });
 
 test('the deferred queue and its schedule survive a kill', () => {
-  const bench = new Bench([subscription('a'), subscription('b')]);
+  const bench = new PartitionBench([subscription('a'), subscription('b')]);
   bench.append(['x']);
   bench.read();
   bench.answer(FAILED);
@@ -208,7 +76,7 @@ test('the deferred queue and its schedule survive a kill', () => {
 });
 
 test('what is deferred above the checkpoint is not taken from the log again', () => {
-  const bench = new Bench([subscription('a')]);
+  const bench = new PartitionBench([subscription('a')]);
   bench.append(['x', 'y']);
   bench.read();
   bench.sent.pop()?.onOutcome(FAILED);
@@ -222,7 +90,7 @@ test('what is deferred above the checkpoint is not taken from the log again', ()
 });
 
 test('a full window moves events to the deferred queue and takes them back', () => {
-  const bench = new Bench([subscription('slow'), subscription('fast')]);
+  const bench = new PartitionBench([subscription('slow'), subscription('fast')]);
   const fast: Position[] = [];
   bench.onSend = (delivery) => {
     if (delivery.subscription.name !== 'fast') return;
@@ -247,7 +115,7 @@ test('a full window moves events to the deferred queue and takes them back', () 
 });
 
 test('attempts and age end an event by name', () => {
-  const bench = new Bench([
+  const bench = new PartitionBench([
     subscription('few', { deliveryAttemptsMax: 2 }),
     subscription('short', { eventTtlSeconds: 60 }),
   ]);
@@ -261,7 +129,7 @@ test('attempts and age end an event by name', () => {
 });
 
 test('a refused event is dropped by name at once', () => {
-  const bench = new Bench([subscription('a')]);
+  const bench = new PartitionBench([subscription('a')]);
   bench.append(['x']);
   bench.read();
   bench.answer({ kind: 'refused', why: 'status 400' });
@@ -270,7 +138,7 @@ test('a refused event is dropped by name at once', () => {
 });
 
 test('a full deferred queue drops new events by name', () => {
-  const bench = new Bench([subscription('a')], { countMax: 10 });
+  const bench = new PartitionBench([subscription('a')], { countMax: 10 });
   bench.heldForMs = 60_000;
   for (let i = 0; i < 25; i++) bench.append(['t']);
   bench.read();
@@ -279,7 +147,7 @@ test('a full deferred queue drops new events by name', () => {
 });
 
 test('while an endpoint is held nothing is sent or read back; afterwards all of it is', () => {
-  const bench = new Bench([subscription('a')]);
+  const bench = new PartitionBench([subscription('a')]);
   bench.heldForMs = 30_000;
   for (let i = 0; i < 50; i++) bench.append(['t']);
   bench.read();
@@ -296,7 +164,7 @@ test('while an endpoint is held nothing is sent or read back; afterwards all of 
 });
 
 test('what waits for a deleted event subscription is dropped by name', () => {
-  const bench = new Bench([subscription('a'), subscription('b')]);
+  const bench = new PartitionBench([subscription('a'), subscription('b')]);
   for (let i = 0; i < 1_200; i++) bench.append(['t']);
   bench.heldForMs = 1_000;
   bench.read();
@@ -311,7 +179,7 @@ test('what waits for a deleted event subscription is dropped by name', () => {
 });
 
 test('between standing still and going on nothing leaves and no outcome is lost', () => {
-  const bench = new Bench([subscription('a')]);
+  const bench = new PartitionBench([subscription('a')]);
   bench.append(['x', 'y']);
   bench.read();
   const [first, second] = bench.sent.splice(0) as [Delivery, Delivery];
@@ -349,7 +217,10 @@ test('over any faults and kills every event is delivered, at most in vain attemp
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
-      const bench = new Bench([subscription('a'), subscription('b', { topicFilters: ['t/1'] })]);
+      const bench = new PartitionBench([
+        subscription('a'),
+        subscription('b', { topicFilters: ['t/1'] }),
+      ]);
       const got = new Set<string>();
       const answer = (delivery: Delivery, outcome: Outcome) => {
         if (outcome.kind === 'delivered')
