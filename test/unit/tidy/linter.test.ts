@@ -39,7 +39,7 @@ const FAULTS: Readonly<Record<string, { path: string; text: string }>> = {
   'max-lines': { path: 'lib/a/long.ts', text: 'export {};\n'.repeat(401) },
   'max-lines-per-function': {
     path: 'lib/a/tall.ts',
-    text: `export function f(): number {\n  let x = 0;\n${'  x += 1;\n'.repeat(70)}  return x;\n}\n`,
+    text: `export function f(): void {\n${'  f();\n'.repeat(70)}}\n`,
   },
 };
 
