@@ -20,8 +20,9 @@ export class OpenPositions {
     return first.done === true ? this.#handled : first.value - 1;
   }
 
-  get count(): number {
-    return this.#deliveries.size;
+  /** Everything was looked at up to here. */
+  get handled(): Position {
+    return this.#handled;
   }
 
   /** One more delivery of the message at `position` is under way. */

@@ -54,6 +54,8 @@ type PartOfContext = Pick<
 >;
 
 export class RouterPartition implements PartitionLogic {
+  /** Told once, when the partition is over. */
+  onEnd: (() => void) | undefined;
   readonly #context: PartOfContext;
   readonly #o: RouterPartitionOptions;
   readonly #deferred: DeferredQueue;
@@ -68,8 +70,6 @@ export class RouterPartition implements PartitionLogic {
   #paused = false;
   #wakeAtMs = Infinity;
   #wake: object | undefined;
-  /** Time of the last message looked at, for the lag. */
-  lastReceivedAtMs = 0;
 
   constructor(context: PartOfContext, options: RouterPartitionOptions) {
     this.#context = context;
@@ -80,6 +80,10 @@ export class RouterPartition implements PartitionLogic {
 
   get deferredCount(): number {
     return this.#deferred.count;
+  }
+  /** The last position looked at. */
+  get handled(): Position {
+    return this.#open.handled;
   }
   get windowCount(): number {
     let count = 0;
@@ -104,7 +108,6 @@ export class RouterPartition implements PartitionLogic {
   record(record: LogRecordView): void {
     const { sequence, payload } = record;
     const closedAtMs = recordClosedAtMs(payload);
-    this.lastReceivedAtMs = closedAtMs;
     if (!this.#o.subscriptions.isEmpty) {
       const reader = new RecordReader(payload);
       for (let index = reader.next(); index >= 0; index = reader.next()) {
@@ -139,6 +142,7 @@ export class RouterPartition implements PartitionLogic {
 
   end(): void {
     this.#phase = 'ended';
+    this.onEnd?.();
     if (this.#wake !== undefined) this.#context.clock.cancel(this.#wake);
   }
 
