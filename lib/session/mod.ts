@@ -7,7 +7,12 @@ export { DeliveryWindow } from './delivery-window.ts';
 export { connectFarewell, openFarewell } from './farewell.ts';
 export { DEFAULT_SESSION_LIMITS } from './session-limits.ts';
 export type { SessionLimits } from './session-limits.ts';
-export type { DeliveryTerms, GrantedSubscription, SessionPort } from './session-port.ts';
+export type {
+  DeliveryTerms,
+  GrantedSubscription,
+  SessionOutput,
+  SessionPort,
+} from './session-port.ts';
 export { PENDING_SUBSCRIBE_MAX, Session } from './session.ts';
 export type { SessionPhase } from './session.ts';
 export { SubscriptionSet } from './subscription-set.ts';

@@ -1,5 +1,5 @@
 /**
- * The seam of a session: what it asks of the connection that owns it.
+ * The seams of a session: what it sends, and what it asks of the connection that owns it.
  *
  * The session decides, the connection does. Calls must not throw. They may call back into the
  * session (`end` above all): it has done its own bookkeeping before it calls.
@@ -23,9 +23,8 @@ export interface DeliveryTerms {
   readonly subscriptionIdentifiers: readonly number[];
 }
 
-export interface SessionPort {
-  /** A CONNECT that keeps the rules: find out who it is, then call `granted` or `end`. */
-  authenticate(packet: ConnectPacket, clientIdentifier: string): void;
+/** What the session sends to its client. */
+export interface SessionOutput {
   sendConnack(properties: ConnackProperties | undefined): void;
   sendPuback(packetIdentifier: number, reasonCode: number): void;
   sendPubcomp(packetIdentifier: number, reasonCode: number): void;
@@ -33,14 +32,19 @@ export interface SessionPort {
   sendSuback(packetIdentifier: number, reasonCodes: readonly number[]): void;
   sendUnsuback(packetIdentifier: number, reasonCodes: readonly number[]): void;
   sendPingresp(): void;
-  /** False: dropped by name (too large, expired, no room); the identifier is free again. */
+  /** False: dropped by name (too large, expired); the identifier is free again. */
   sendDelivery(
     view: PublishView,
     qos: 0 | 1,
     packetIdentifier: number,
     terms: DeliveryTerms,
   ): boolean;
+}
 
+/** What the session asks of its connection besides. */
+export interface SessionPort {
+  /** A CONNECT that keeps the rules: find out who it is, then call `granted` or `end`. */
+  authenticate(packet: ConnectPacket): void;
   mayPublish(view: PublishView): boolean;
   maySubscribe(topicFilter: string): boolean;
   /** `token` is -1 with QoS 0. */
@@ -49,10 +53,9 @@ export interface SessionPort {
   subscribe(subscriptions: readonly GrantedSubscription[], onEffective: () => void): void;
   /** True per filter that existed. */
   unsubscribe(topicFilters: readonly string[]): readonly boolean[];
-
   /** True: hand in nothing more until false. */
   holdInput(held: boolean): void;
-  /** One message was not passed on; counted by reason. */
+  /** One publish of the client was not passed on; counted by reason. */
   dropped(reason: Reason): void;
   /** The session is over: send `farewell`, if there is one, close, give everything back. */
   end(reason: Reason, farewell: Buffer | undefined): void;

@@ -1,7 +1,7 @@
 /**
  * Session — the protocol state of one connected client, from CONNECT to the end.
  *
- * Shape: input by method, effects by calls to its SessionPort; no clock, no sockets, no randomness,
+ * Shape: input by method, effects by calls to its two seams; no clock, no sockets, no randomness,
  *        so that it replays. Everything it keeps is bounded by SessionLimits.
  * Owner: one connection. Ends with it: sessions that outlive their connection are another issue,
  *        and so are wills, QoS 2, retained messages and shared subscriptions (refused by name).
@@ -28,7 +28,7 @@ import { DeliveryBacklog } from './delivery-backlog.ts';
 import { DeliveryWindow } from './delivery-window.ts';
 import { connectFarewell, openFarewell } from './farewell.ts';
 import type { SessionLimits } from './session-limits.ts';
-import type { DeliveryTerms, SessionPort } from './session-port.ts';
+import type { DeliveryTerms, SessionOutput, SessionPort } from './session-port.ts';
 import { SubscriptionSet } from './subscription-set.ts';
 
 export type SessionPhase = 'awaiting_connect' | 'connecting' | 'open' | 'ended';
@@ -44,6 +44,7 @@ const NO_TOKEN = -1;
 
 export class Session {
   readonly #port: SessionPort;
+  readonly #output: SessionOutput;
   readonly #limits: SessionLimits;
   readonly #assignIdentifier: () => string;
   readonly #ring = new AcknowledgementRing();
@@ -58,8 +59,14 @@ export class Session {
   #pendingSubscribes = 0;
   #isHeld = false;
 
-  constructor(port: SessionPort, limits: SessionLimits, assignIdentifier: () => string) {
+  constructor(
+    port: SessionPort,
+    output: SessionOutput,
+    limits: SessionLimits,
+    assignIdentifier: () => string,
+  ) {
     this.#port = port;
+    this.#output = output;
     this.#limits = limits;
     this.#assignIdentifier = assignIdentifier;
     this.#subscriptions = new SubscriptionSet(limits.subscriptionCountMax);
@@ -116,7 +123,7 @@ export class Session {
         this.#unsubscribe(packet);
         return;
       case 'pingreq':
-        this.#port.sendPingresp();
+        this.#output.sendPingresp();
         return;
       case 'disconnect':
         this.end(this.#isDisconnectAllowed(packet) ? 'client_disconnected' : 'protocol_error');
@@ -137,7 +144,7 @@ export class Session {
     }
     this.#phase = 'connecting';
     this.#terms = verdict.terms;
-    this.#port.authenticate(packet, verdict.terms.clientIdentifier);
+    this.#port.authenticate(packet);
   }
 
   /** Authenticated, and the client identifier is ours: CONNACK. */
@@ -145,7 +152,7 @@ export class Session {
     if (this.#phase !== 'connecting' || this.#terms === undefined) return;
     this.#phase = 'open';
     this.#window = new DeliveryWindow(this.#terms.deliveryCountMax);
-    this.#port.sendConnack(this.#terms.connack);
+    this.#output.sendConnack(this.#terms.connack);
   }
 
   #publish(view: PublishView): void {
@@ -185,19 +192,20 @@ export class Session {
 
   /** Called by the ring, in order of the PUBLISHes. */
   acknowledge(packetIdentifier: number, reasonCode: number): void {
-    this.#port.sendPuback(packetIdentifier, reasonCode);
+    this.#output.sendPuback(packetIdentifier, reasonCode);
   }
 
   /** A message for this client; `qos` is the effective one. Borrowed. */
   deliver(view: PublishView, qos: 0 | 1, terms: DeliveryTerms): void {
     if (this.#phase !== 'open') return;
     if (qos === 0) {
-      this.#port.sendDelivery(view, 0, 0, terms);
+      this.#output.sendDelivery(view, 0, 0, terms);
       return;
     }
     const identifier = this.#backlog.count === 0 ? this.#window.take() : 0;
     if (identifier === 0) this.#backlog.push(view, terms);
-    else if (!this.#port.sendDelivery(view, 1, identifier, terms)) this.#window.release(identifier);
+    else if (!this.#output.sendDelivery(view, 1, identifier, terms))
+      this.#window.release(identifier);
   }
 
   #acknowledged(packet: AckPacket): void {
@@ -209,10 +217,10 @@ export class Session {
         if (this.#window.release(packetIdentifier)) this.#sendWaiting();
         return;
       case 'pubrec':
-        this.#port.sendPubrel(packetIdentifier, PACKET_IDENTIFIER_NOT_FOUND);
+        this.#output.sendPubrel(packetIdentifier, PACKET_IDENTIFIER_NOT_FOUND);
         return;
       case 'pubrel':
-        this.#port.sendPubcomp(packetIdentifier, PACKET_IDENTIFIER_NOT_FOUND);
+        this.#output.sendPubcomp(packetIdentifier, PACKET_IDENTIFIER_NOT_FOUND);
         return;
       case 'pubcomp':
         return;
@@ -226,7 +234,7 @@ export class Session {
       const waiting = this.#backlog.shift();
       if (
         waiting === undefined ||
-        !this.#port.sendDelivery(waiting.view, 1, identifier, waiting.terms)
+        !this.#output.sendDelivery(waiting.view, 1, identifier, waiting.terms)
       ) {
         this.#window.release(identifier);
       }
@@ -241,7 +249,7 @@ export class Session {
     if (typeof verdict === 'string') return this.end(verdict);
     const { reasonCodes, granted } = verdict;
     if (granted.length === 0) {
-      this.#port.sendSuback(packet.packetIdentifier, reasonCodes);
+      this.#output.sendSuback(packet.packetIdentifier, reasonCodes);
       return;
     }
     this.#pendingSubscribes++;
@@ -249,7 +257,7 @@ export class Session {
     this.#port.subscribe(granted, () => {
       this.#pendingSubscribes--;
       if (this.#phase !== 'open') return;
-      this.#port.sendSuback(packet.packetIdentifier, reasonCodes);
+      this.#output.sendSuback(packet.packetIdentifier, reasonCodes);
       this.#holdOrGoOn();
     });
   }
@@ -261,7 +269,7 @@ export class Session {
       if (topicFilterFault(topicFilter) !== undefined) return REASONS.topic_filter_invalid.code;
       return existed[i] === true ? 0 : NO_SUBSCRIPTION_EXISTED;
     });
-    this.#port.sendUnsuback(packet.packetIdentifier, reasonCodes);
+    this.#output.sendUnsuback(packet.packetIdentifier, reasonCodes);
   }
 
   /** An interval above 0 after a CONNECT without one is a protocol error (§3.14.2.2.2). */

@@ -1,0 +1,147 @@
+/**
+ * Settings of a gateway; see lib/runtime/config.ts for how they are read.
+ */
+import { COMMON_SETTINGS } from '#runtime';
+import type { Config, SettingTable } from '#runtime';
+import { DEFAULT_SESSION_LIMITS } from '#session';
+import type { SessionLimits } from '#session';
+
+export const GATEWAY_SETTINGS = [
+  ...COMMON_SETTINGS,
+  {
+    name: 'mqttTlsHost',
+    env: 'WEIR_MQTT_TLS_HOST',
+    unit: '',
+    type: 'text',
+    default: '0.0.0.0',
+    reason: 'Address of the MQTT over TLS listener; all interfaces, since clients are elsewhere.',
+  },
+  {
+    name: 'mqttTlsPort',
+    env: 'WEIR_MQTT_TLS_PORT',
+    unit: 'port',
+    type: 'integer',
+    range: [0, 65_535],
+    default: 8883,
+    reason: 'Port of MQTT over TLS; 0 takes a free one.',
+  },
+  {
+    name: 'mqttPlainPort',
+    env: 'WEIR_MQTT_PLAIN_PORT',
+    unit: 'port',
+    type: 'integer',
+    range: [0, 65_535],
+    default: undefined,
+    reason:
+      'Port of open, unencrypted MQTT on loopback, for development: everybody may do everything.',
+  },
+  {
+    name: 'tlsCertFile',
+    env: 'WEIR_TLS_CERT_FILE',
+    unit: '',
+    type: 'text',
+    default: undefined,
+    reason:
+      'PEM file of the server certificate and its chain; without it there is no TLS listener.',
+  },
+  {
+    name: 'tlsKeyFile',
+    env: 'WEIR_TLS_KEY_FILE',
+    unit: '',
+    type: 'text',
+    default: undefined,
+    reason: 'PEM file of the private key that belongs to the server certificate.',
+  },
+  {
+    name: 'connectionCountMax',
+    env: 'WEIR_CONNECTIONS_MAX',
+    unit: 'connections',
+    type: 'integer',
+    range: [1, 1_000_000],
+    default: 20_000,
+    reason: 'Open client connections; plan 100 KiB of memory for each over TLS.',
+  },
+  {
+    name: 'receiveMaximum',
+    env: 'WEIR_RECEIVE_MAXIMUM',
+    unit: 'messages',
+    type: 'integer',
+    range: [1, 65_535],
+    default: DEFAULT_SESSION_LIMITS.receiveMaximum,
+    reason: 'QoS 1 publishes of one client that may await their PUBACK; CONNACK announces it.',
+  },
+  {
+    name: 'maximumPacketSizeBytes',
+    env: 'WEIR_MAXIMUM_PACKET_SIZE',
+    unit: 'bytes',
+    type: 'integer',
+    range: [1_024, 268_435_460],
+    default: DEFAULT_SESSION_LIMITS.maximumPacketSizeBytes,
+    reason: 'Largest packet taken from a client; 8 KiB below the max_payload of NATS caps it.',
+  },
+  {
+    name: 'topicAliasMaximum',
+    env: 'WEIR_TOPIC_ALIAS_MAXIMUM',
+    unit: 'aliases',
+    type: 'integer',
+    range: [0, 1_000],
+    default: DEFAULT_SESSION_LIMITS.topicAliasMaximum,
+    reason: 'Topic aliases a client may set; each keeps a topic in memory.',
+  },
+  {
+    name: 'keepAliveSecondsMax',
+    env: 'WEIR_KEEP_ALIVE_MAX',
+    unit: 'seconds',
+    type: 'integer',
+    range: [10, 65_535],
+    default: DEFAULT_SESSION_LIMITS.keepAliveSecondsMax,
+    reason: 'Longest keep alive of MQTT 5 clients; those that ask for more, or none, get this.',
+  },
+  {
+    name: 'subscriptionCountMax',
+    env: 'WEIR_SUBSCRIPTIONS_PER_SESSION',
+    unit: 'subscriptions',
+    type: 'integer',
+    range: [1, 100_000],
+    default: DEFAULT_SESSION_LIMITS.subscriptionCountMax,
+    reason: 'Subscriptions of one session; more are refused with 0x97.',
+  },
+  {
+    name: 'deliveryCountMax',
+    env: 'WEIR_DELIVERIES_IN_FLIGHT',
+    unit: 'messages',
+    type: 'integer',
+    range: [1, 65_535],
+    default: DEFAULT_SESSION_LIMITS.deliveryCountMax,
+    reason: 'QoS 1 deliveries to one client that may await its PUBACK, at most what it asks.',
+  },
+  {
+    name: 'outboundBytesMax',
+    env: 'WEIR_OUTBOUND_BYTES_MAX',
+    unit: 'bytes',
+    type: 'integer',
+    range: [65_536, 1_073_741_824],
+    default: 8 * 1024 * 1024,
+    reason: 'Bytes that may wait for one slow client; then QoS 0 is dropped, QoS 1 closes it.',
+  },
+] as const satisfies SettingTable;
+
+export type GatewayConfig = Config<typeof GATEWAY_SETTINGS>;
+
+/** A packet must fit a record that is one NATS message, with room for headers (protocol 1). */
+const PACKET_BELOW_PAYLOAD_BYTES = 8 * 1024;
+
+export function sessionLimitsOf(config: GatewayConfig, payloadBytesMax: number): SessionLimits {
+  return {
+    receiveMaximum: config.receiveMaximum,
+    topicAliasMaximum: config.topicAliasMaximum,
+    maximumPacketSizeBytes: Math.min(
+      config.maximumPacketSizeBytes,
+      payloadBytesMax - PACKET_BELOW_PAYLOAD_BYTES,
+    ),
+    keepAliveSecondsMax: config.keepAliveSecondsMax,
+    subscriptionCountMax: config.subscriptionCountMax,
+    deliveryCountMax: config.deliveryCountMax,
+    clientIdentifierBytesMax: DEFAULT_SESSION_LIMITS.clientIdentifierBytesMax,
+  };
+}

@@ -1,0 +1,22 @@
+/**
+ * Output buffers — what connections write into during a turn, shared by all of them.
+ *
+ * Shape: two sizes; a connection has one only between its first packet of a turn and the write.
+ * Bound: OUTPUT_POOL_COUNT free ones per size; a buffer that a socket keeps is left to the collector.
+ */
+import { OUTPUT_LARGE_BYTES, OUTPUT_POOL_COUNT, OUTPUT_SMALL_BYTES } from './limits.ts';
+
+const small: Buffer[] = [];
+const large: Buffer[] = [];
+
+export function takeBuffer(isLarge: boolean): Buffer {
+  const free = (isLarge ? large : small).pop();
+  if (free !== undefined) return free;
+  return Buffer.allocUnsafeSlow(isLarge ? OUTPUT_LARGE_BYTES : OUTPUT_SMALL_BYTES);
+}
+
+/** Only for buffers of `takeBuffer` that nobody else sees any more. */
+export function giveBuffer(buffer: Buffer): void {
+  const pool = buffer.length === OUTPUT_LARGE_BYTES ? large : small;
+  if (pool.length < OUTPUT_POOL_COUNT) pool.push(buffer);
+}

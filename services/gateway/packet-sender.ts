@@ -1,0 +1,127 @@
+/**
+ * Packet sender — a session's packets as bytes in its connection's output.
+ *
+ * Encodes straight into the output buffer; large QoS 0 packets are made once per message and shared
+ * between receivers. What the client does not take is dropped by name: packets above its maximum
+ * ([MQTT-3.1.2-24], [MQTT-3.1.2-25]) and messages that have expired ([MQTT-3.3.2-5]).
+ */
+import type { Clock, Reason } from '#base';
+import {
+  ACK_BYTES_MAX,
+  DeliveryOptions,
+  encodedQos0,
+  encodeConnack,
+  encodeSuback,
+  encodeUnsuback,
+  PINGRESP,
+  PUBCOMP,
+  publishLength,
+  PUBREL,
+  writeAck,
+  writePuback,
+  writePublish,
+} from '#mqtt';
+import type { ConnackProperties, PublishView } from '#mqtt';
+import type { DeliveryTerms, SessionOutput } from '#session';
+import type { ConnectionOutput } from './connection-output.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
+import { OUTPUT_LARGE_BYTES } from './limits.ts';
+
+/** Shared QoS 0 packets from this size on are handed to the socket without a copy. */
+const SHARED_PACKET_BYTES_MIN = OUTPUT_LARGE_BYTES / 4;
+
+/** One for all: it is written and read within one call. */
+const options = new DeliveryOptions();
+
+export class PacketSender implements SessionOutput {
+  readonly #output: ConnectionOutput;
+  readonly #metrics: GatewayMetrics;
+  readonly #clock: Clock;
+  #version: 4 | 5 = 4;
+  #packetBytesMax = 0xffffffff;
+
+  constructor(output: ConnectionOutput, metrics: GatewayMetrics, clock: Clock) {
+    this.#output = output;
+    this.#metrics = metrics;
+    this.#clock = clock;
+  }
+
+  /** As CONNECT says. */
+  setTerms(version: 4 | 5, packetBytesMax: number): void {
+    this.#version = version;
+    this.#packetBytesMax = packetBytesMax;
+  }
+
+  sendConnack(properties: ConnackProperties | undefined): void {
+    this.#answer(encodeConnack(this.#version, 0, false, properties, this.#packetBytesMax));
+  }
+  sendPuback(packetIdentifier: number, reasonCode: number): void {
+    const output = this.#output;
+    const at = output.reserve(ACK_BYTES_MAX);
+    output.commit(writePuback(output.buffer, at, packetIdentifier, this.#version, reasonCode));
+  }
+  sendPubrel(packetIdentifier: number, reasonCode: number): void {
+    this.#acknowledge(PUBREL, packetIdentifier, reasonCode);
+  }
+  sendPubcomp(packetIdentifier: number, reasonCode: number): void {
+    this.#acknowledge(PUBCOMP, packetIdentifier, reasonCode);
+  }
+  sendSuback(packetIdentifier: number, reasonCodes: readonly number[]): void {
+    this.#answer(encodeSuback(this.#version, packetIdentifier, reasonCodes));
+  }
+  sendUnsuback(packetIdentifier: number, reasonCodes: readonly number[]): void {
+    this.#answer(encodeUnsuback(this.#version, packetIdentifier, reasonCodes));
+  }
+  sendPingresp(): void {
+    this.#output.append(PINGRESP);
+  }
+
+  sendDelivery(
+    view: PublishView,
+    qos: 0 | 1,
+    packetIdentifier: number,
+    terms: DeliveryTerms,
+  ): boolean {
+    let expirySeconds = -1;
+    if (view.expiresAtSeconds > 0) {
+      expirySeconds = view.expiresAtSeconds - Math.floor(this.#clock.wallMs() / 1_000);
+      if (expirySeconds <= 0) return this.#drop('message_expired');
+    }
+    options.retain = view.retain && terms.retainAsPublished && this.#version === 5;
+    options.packetIdentifier = packetIdentifier;
+    options.subscriptionIdentifiers = terms.subscriptionIdentifiers;
+    options.messageExpiryIntervalSeconds = expirySeconds;
+    const length = publishLength(view, this.#version, qos, options);
+    if (length > this.#packetBytesMax) return this.#drop('message_exceeds_client_maximum');
+    const output = this.#output;
+    if (qos === 0) this.#metrics.deliveriesQos0++;
+    else this.#metrics.deliveriesQos1++;
+    if (
+      qos === 0 &&
+      length >= SHARED_PACKET_BYTES_MIN &&
+      (this.#version === 4 || terms.subscriptionIdentifiers.length === 0)
+    ) {
+      output.appendShared(encodedQos0(view, this.#version, options.retain, expirySeconds));
+      return true;
+    }
+    const at = output.reserve(length);
+    output.commit(writePublish(output.buffer, at, view, this.#version, qos, options));
+    return true;
+  }
+
+  #answer(packet: Buffer): void {
+    if (packet.length <= this.#packetBytesMax) this.#output.append(packet);
+    else this.#drop('message_exceeds_client_maximum');
+  }
+
+  #acknowledge(first: typeof PUBREL | typeof PUBCOMP, identifier: number, code: number): void {
+    const output = this.#output;
+    const at = output.reserve(ACK_BYTES_MAX);
+    output.commit(writeAck(output.buffer, at, first, identifier, this.#version, code));
+  }
+
+  #drop(reason: Reason): false {
+    this.#metrics.dropped[reason]++;
+    return false;
+  }
+}
