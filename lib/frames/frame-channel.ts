@@ -60,8 +60,9 @@ export class FrameChannel {
   get openPartition(): number {
     return this.#openPartition;
   }
-  get bytes(): number {
-    return this.#length;
+  /** Enough was collected: flush without waiting for idleness. */
+  get full(): boolean {
+    return this.#length >= FRAME_BYTES_MAX;
   }
 
   /** Opens a range. No other may be open: their owners close them first. */

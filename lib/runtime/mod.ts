@@ -6,3 +6,4 @@ export * from './logger.ts';
 export * from './metrics.ts';
 export * from './health.ts';
 export * from './shutdown.ts';
+export * from './bus-health.ts';

@@ -1,0 +1,13 @@
+/** Counters of one dispatcher process over all partitions it ever owned; read at scrape time. */
+export class DispatchCounters {
+  /** Log records read. */
+  records = 0;
+  /** Messages in them. */
+  messages = 0;
+  /** Copies put into frames, one per gateway that wants the message. */
+  framed = 0;
+  /** Requests for ranges that were lost on the way. */
+  resends = 0;
+  takeOvers = 0;
+  gatewaysEnded = 0;
+}

@@ -1,0 +1,69 @@
+/** What a dispatcher shows at /metrics; plain counters elsewhere, read at scrape time. */
+import type { Metrics, Sample } from '#runtime';
+import type { Dispatcher } from './dispatcher.ts';
+
+export function addDispatcherMetrics(metrics: Metrics, dispatcher: Dispatcher): void {
+  const { counters, board } = dispatcher;
+  metrics.counter('weir_dispatch_records_total', 'Log records dispatched', () => counters.records);
+  metrics.counter('weir_dispatch_messages_total', 'Messages in them', () => counters.messages);
+  metrics.counter(
+    'weir_dispatch_framed_total',
+    'Messages put into frames, one per gateway that wants them',
+    () => counters.framed,
+  );
+  metrics.counter(
+    'weir_dispatch_resends_total',
+    'Times that a gateway asked for lost ranges again',
+    () => counters.resends,
+  );
+  metrics.counter(
+    'weir_dispatch_take_overs_total',
+    'Partitions whose dispatch this process began',
+    () => counters.takeOvers,
+  );
+  metrics.counter(
+    'weir_dispatch_gateways_ended_total',
+    'Leases of gateways ended because they stood still or could not be served',
+    () => counters.gatewaysEnded,
+  );
+  metrics.counter(
+    'weir_dispatch_frames_sent_total',
+    'Frames sent to the gateways that live now',
+    () => board.framesSent,
+  );
+  metrics.counter(
+    'weir_dispatch_frame_sent_bytes_total',
+    'Bytes of those frames',
+    () => board.frameBytesSent,
+  );
+  metrics.gauge('weir_dispatch_topic_filters', 'Topic filters of all gateways', () => {
+    return board.filterCount;
+  });
+  const perOwner = (read: (owner: Dispatcher['owners'][number]) => number) => (): Sample[] =>
+    dispatcher.owners.map((o): Sample => [{ partition: String(o.partition) }, read(o)]);
+  metrics.gauge(
+    'weir_dispatch_owned',
+    'Partitions owned now',
+    perOwner(() => 1),
+  );
+  metrics.gauge(
+    'weir_dispatch_client_identifiers',
+    'Connected clients whose identifier has its home here',
+    perOwner((o) => o.claimCount),
+  );
+  metrics.gauge(
+    'weir_dispatch_tail_bytes',
+    'Newest records kept for gateways that missed some',
+    perOwner((o) => o.tailBytes),
+  );
+  metrics.gauge(
+    'weir_dispatch_gateways_behind',
+    'Gateways that are being sent what they missed',
+    perOwner((o) => o.linksBehind),
+  );
+  metrics.gauge(
+    'weir_dispatch_lag_records',
+    'Log records not yet dispatched, as far as known',
+    perOwner((o) => o.lagRecords),
+  );
+}

@@ -1,0 +1,105 @@
+/**
+ * Dispatcher — one process of the dispatchers' reader group: its partitions, its lines to gateways.
+ *
+ * Shape: glue between the reader group (who owns what), the switchboard (who wants what) and one
+ *        PartitionOwner per partition; two clocks: beacons and repeats.
+ */
+import type { Clock, Random, Timer } from '#base';
+import type { Bus } from '#bus';
+import { DISPATCH_GROUP, type ReaderEvent, ReaderGroup } from '#reader';
+import { DispatchCounters } from './dispatch-counters.ts';
+import { PartitionOwner } from './partition-owner.ts';
+import { Switchboard } from './switchboard.ts';
+
+/** Empty ranges to every gateway (protocol 26). */
+export const BEACON_MS = 200;
+/** Repeats of unanswered things, every so many beacons. */
+const BEACONS_PER_TICK = 2;
+
+export interface DispatcherOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly partitions: number;
+  /** Name of this process for people. */
+  readonly instance: string;
+  /** Name of this process's life. */
+  readonly member: string;
+  readonly onEvent: (event: ReaderEvent) => void;
+}
+
+export class Dispatcher {
+  readonly counters = new DispatchCounters();
+  readonly board: Switchboard;
+  readonly group: ReaderGroup;
+  readonly #clock: Clock;
+  readonly #owners = new Set<PartitionOwner>();
+  #timer: Timer | undefined;
+  #beacons = 0;
+  #closed = false;
+
+  constructor(options: DispatcherOptions) {
+    const { bus, clock } = options;
+    this.#clock = clock;
+    this.board = new Switchboard(bus, clock);
+    this.group = new ReaderGroup({
+      ...options,
+      group: DISPATCH_GROUP,
+      makeLogic: (context) => {
+        const owner = new PartitionOwner(context, this.board, this.counters);
+        this.#owners.add(owner);
+        return owner;
+      },
+    });
+    this.group.leases.onGateway((incarnation, entry) => {
+      if (entry === undefined) this.board.leave(incarnation);
+      else this.board.join(incarnation);
+    });
+  }
+
+  /** Owners made and not yet ended. */
+  get owners(): readonly PartitionOwner[] {
+    for (const owner of this.#owners) if (owner.ended) this.#owners.delete(owner);
+    return [...this.#owners];
+  }
+
+  start(): void {
+    this.group.start();
+    this.#planBeacon();
+  }
+
+  /** Gives up all partitions at once (SIGTERM). */
+  leave(onDone: () => void): void {
+    this.group.leave(() => {
+      this.#close();
+      onDone();
+    });
+  }
+
+  /** Ends without a word, as a killed process would. */
+  kill(): void {
+    this.group.kill();
+    this.#close();
+  }
+
+  #close(): void {
+    this.#closed = true;
+    if (this.#timer !== undefined) this.#clock.cancel(this.#timer);
+    this.board.close();
+  }
+
+  #planBeacon(): void {
+    if (this.#closed) return;
+    this.#timer = this.#clock.after(BEACON_MS, () => {
+      this.#beacons++;
+      const ticks = this.#beacons % BEACONS_PER_TICK === 0;
+      for (const owner of this.owners) {
+        owner.beacon();
+        if (ticks) owner.tick();
+      }
+      if (ticks) this.board.interest.tick();
+      this.board.planFlush();
+      this.#planBeacon();
+    });
+  }
+}

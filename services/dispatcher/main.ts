@@ -1,0 +1,63 @@
+/**
+ * Dispatcher — reads the log and frames each message to the gateways that have a subscriber.
+ *
+ * Process: a member of the reader group `dispatch`; one PartitionOwner for each partition it owns.
+ * Ready:   connected to NATS. A dispatcher without partitions is a spare, and ready.
+ */
+import { randomBytes } from 'node:crypto';
+import { systemClock } from '#base';
+import { connectNats } from '#bus';
+import type { ReaderEvent } from '#reader';
+import { readClusterSettings } from '#registry';
+import {
+  createHealth,
+  createLogger,
+  createMetrics,
+  followBusHealth,
+  onShutdown,
+  runMain,
+  serveHealth,
+} from '#runtime';
+import { loadDispatcherConfig } from './config.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { addDispatcherMetrics } from './dispatcher-metrics.ts';
+
+const clock = systemClock;
+const logger = createLogger({ name: 'dispatcher' });
+
+async function main(): Promise<void> {
+  const config = loadDispatcherConfig(process.env);
+  const instance = config.instance ?? `dispatcher-${process.pid}`;
+  const health = createHealth('nats', 'leases');
+  const metrics = createMetrics();
+  const { httpHost: host, httpPort } = config;
+  const server = await serveHealth({ host, port: httpPort, metrics, health });
+  onShutdown(() => server.close());
+  const bus = await connectNats({ servers: config.natsUrl, name: instance });
+  onShutdown(() => bus.close());
+  followBusHealth(bus, { health, logger, clock });
+  const { partitions } = await readClusterSettings(bus);
+
+  const dispatcher = new Dispatcher({
+    bus,
+    clock,
+    random: Math.random,
+    partitions,
+    instance,
+    member: `${instance.replace(/[^\w-]/g, '-')}-${randomBytes(4).toString('hex')}`,
+    onEvent: logEvent,
+  });
+  addDispatcherMetrics(metrics, dispatcher);
+  dispatcher.start();
+  dispatcher.group.leases.waitFor(1, () => health.setReady('leases', true));
+  onShutdown(() => new Promise((resolve) => dispatcher.leave(resolve)));
+  logger.info('listening', { httpHost: host, httpPort: server.port });
+}
+
+function logEvent({ kind, ...fields }: ReaderEvent): void {
+  const isNormal = kind.startsWith('partition ') && kind !== 'partition lost';
+  if (isNormal || kind === 'going on') logger.info(kind, fields);
+  else logger.warn(kind, fields);
+}
+
+runMain(logger, main);

@@ -1,0 +1,47 @@
+/**
+ * Partition link — one partition's owner and one gateway: how far it was sent, how far it is.
+ *
+ * Phases: asked (hello sent, not answered) → ready (answered, or welcomed) ; idle (lives, but has
+ *         not asked to be welcomed here). Only ready links are framed and hold the checkpoint.
+ * Chain:  ranges cover (sentTo, to], so nothing is skipped silently (protocol 26).
+ */
+import type { ClaimDecision, HeldIdentifier } from '#frames';
+import { POSITION_START, type Position } from '#log';
+import { GatewayWindow } from './gateway-window.ts';
+import type { GatewayLine } from './switchboard.ts';
+
+export type LinkPhase = 'idle' | 'asked' | 'ready';
+
+export class PartitionLink {
+  readonly line: GatewayLine;
+  readonly window = new GatewayWindow();
+  phase: LinkPhase = 'idle';
+  /** Everything up to here was put into the channel (or lies below what the gateway has). */
+  sentTo: Position = POSITION_START;
+  /** Everything up to here the gateway has, as it answered, was welcomed with, or reports. */
+  done: Position = POSITION_START;
+  /** Filter versions up to this one were answered. */
+  answeredVersion = 0;
+  /** Position it was welcomed with, for a repeated request; undefined: it answered a hello. */
+  welcomedAt: Position | undefined;
+  /** Gets nothing live: it is sent what it missed first. */
+  behind = false;
+  /** Its filters changed, or it asked: an answer about versions is due. */
+  effectiveDue = false;
+  readonly decisions: ClaimDecision[] = [];
+  /** Parts of its answer to hello. */
+  answerParts: (readonly HeldIdentifier[] | undefined)[] = [];
+  /** Filter version named in that answer. */
+  namedVersion = 0;
+
+  constructor(line: GatewayLine) {
+    this.line = line;
+  }
+
+  get incarnation(): string {
+    return this.line.incarnation;
+  }
+  get live(): boolean {
+    return this.phase === 'ready' && !this.behind;
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * Range sender — puts the messages of one partition into the frames of the gateways that want them.
+ *
+ * Shape: per message a look-up of gateway numbers, per hit a copy into that gateway's open range.
+ *        A range ends when the loop is idle, when its frame is full, or when another partition of
+ *        this process writes to the same gateway (protocol 26).
+ * Behind: a gateway that missed something, or whose window is full, gets nothing live; a CatchUp
+ *        sends it everything from `sentTo` on, at its own pace.
+ */
+import type { Clock } from '#base';
+import type { Bus } from '#bus';
+import { type Position, positionAfterRecord, positionOf, RecordReader, sequenceOf } from '#log';
+import { topicKeyOf } from '#mqtt';
+import { CatchUp } from './catch-up.ts';
+import type { DispatchCounters } from './dispatch-counters.ts';
+import type { PartitionLink } from './partition-link.ts';
+import { RecordTail, type TailRecord } from './record-tail.ts';
+import type { GatewayLine, Switchboard } from './switchboard.ts';
+
+export interface RangeSenderOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly partition: number;
+  readonly epoch: number;
+  readonly board: Switchboard;
+  readonly counters: DispatchCounters;
+  /** Everything up to here has been dealt with before. */
+  readonly start: Position;
+  readonly durableCheckpoint: () => Position;
+  /** A gateway needs what the log no longer holds. */
+  readonly onTrimmed: (incarnation: string) => void;
+}
+
+export class RangeSender {
+  readonly #o: RangeSenderOptions;
+  /** Links by line number, for the dispatch loop. */
+  readonly #byNumber: (PartitionLink | undefined)[] = [];
+  readonly #catchUps = new Map<PartitionLink, CatchUp>();
+  readonly #tail = new RecordTail();
+  #position: Position;
+  #beacon = 0;
+
+  constructor(options: RangeSenderOptions) {
+    this.#o = options;
+    this.#position = options.start;
+  }
+
+  /** Everything up to here has been dispatched. */
+  get position(): Position {
+    return this.#position;
+  }
+  get tailBytes(): number {
+    return this.#tail.bytes;
+  }
+  get linksBehind(): number {
+    return this.#catchUps.size;
+  }
+
+  addLink(link: PartitionLink): void {
+    this.#byNumber[link.line.number] = link;
+  }
+
+  removeLink(link: PartitionLink): void {
+    this.#catchUps.get(link)?.close();
+    this.#catchUps.delete(link);
+    this.#byNumber[link.line.number] = undefined;
+  }
+
+  close(): void {
+    for (const catchUp of this.#catchUps.values()) catchUp.close();
+    this.#catchUps.clear();
+    for (const link of this.#byNumber) if (link !== undefined) this.#closeOpen(link);
+  }
+
+  /** Dispatches a record; what stands at or below `after` is left out. */
+  dispatch(record: TailRecord, after: Position): void {
+    const { board, counters } = this.#o;
+    const reader = new RecordReader(record.payload);
+    counters.records++;
+    for (let index = reader.next(); index >= 0; index = reader.next()) {
+      const position = positionOf(record.sequence, index);
+      counters.messages++;
+      if (position <= after || reader.liveElsewhere) continue;
+      const numbers = board.route(topicKeyOf(reader.view));
+      for (let i = 0; i < numbers.length; i++) {
+        const link = this.#byNumber[numbers[i] as number];
+        if (link === undefined || !link.live || position <= link.sentTo) continue;
+        this.#add(link, position, record, reader);
+      }
+    }
+    this.#position = positionAfterRecord(record.sequence);
+    this.#tail.add(record);
+    board.planFlush();
+  }
+
+  /** A record that is a copy of an earlier one has been passed over. */
+  passOver(sequence: number): void {
+    this.#position = positionAfterRecord(sequence);
+  }
+
+  #add(link: PartitionLink, position: Position, record: TailRecord, reader: RecordReader): void {
+    const { board, partition, counters } = this.#o;
+    const { line } = link;
+    const channel = board.channelFor(line, partition);
+    if (!channel.isOpen(partition)) this.#openRange(link);
+    const { messageStart, messageEnd } = reader;
+    const fromHere = record.incarnation === line.incarnation;
+    channel.addMessage(position, record.payload, messageStart, messageEnd, fromHere);
+    link.window.sent(messageEnd - messageStart, position);
+    counters.framed++;
+    if (!channel.full) return;
+    // A long record must not make an endless frame: the range may end at any message.
+    this.#closeRangeAt(link, position);
+    board.said(line);
+    if (link.window.full && !link.behind) this.#setBehind(link);
+  }
+
+  #openRange(link: PartitionLink): void {
+    const { partition, epoch, durableCheckpoint } = this.#o;
+    link.line.channel.openRange({
+      partition,
+      epoch,
+      from: link.sentTo,
+      checkpoint: durableCheckpoint(),
+      beacon: this.#beacon,
+    });
+  }
+
+  #closeRangeAt(link: PartitionLink, to: Position): void {
+    link.line.channel.closeRange(to);
+    link.sentTo = to;
+  }
+
+  /** Closes the range that stands open towards this gateway: it covers all that was dispatched. */
+  closeRange(line: GatewayLine): void {
+    const link = this.#byNumber[line.number];
+    if (link !== undefined) this.#closeOpen(link);
+  }
+
+  #closeOpen(link: PartitionLink): void {
+    if (!link.line.channel.isOpen(this.#o.partition)) return;
+    this.#closeRangeAt(link, this.#reach(link));
+  }
+
+  /** How far a range ending now reaches; while catching up only as far as was sent again. */
+  #reach(link: PartitionLink): Position {
+    return link.behind ? link.sentTo : Math.max(link.sentTo, this.#position);
+  }
+
+  /** An empty range: shows the gateway gaps, and that the owner lives. */
+  beacon(links: Iterable<PartitionLink>): void {
+    const { board, partition } = this.#o;
+    this.#beacon++;
+    for (const link of links) {
+      if (link.phase !== 'ready') continue;
+      board.channelFor(link.line, partition);
+      this.#closeOpen(link);
+      this.#openRange(link);
+      this.#closeOpen(link);
+    }
+  }
+
+  /** The gateway has a gap: everything above `from` is sent again. */
+  again(link: PartitionLink, from: Position): void {
+    const start = Math.max(from, link.done);
+    if (start >= link.sentTo) return;
+    this.#o.counters.resends++;
+    this.#closeOpen(link);
+    this.#catchUps.get(link)?.close();
+    link.sentTo = start;
+    link.window.restart();
+    this.#setBehind(link);
+  }
+
+  /** The gateway has taken everything up to `to`. */
+  taken(link: PartitionLink, to: Position): void {
+    link.window.taken(to);
+    this.#catchUps.get(link)?.poke();
+  }
+
+  #setBehind(link: PartitionLink): void {
+    link.behind = true;
+    const { bus, partition, clock, onTrimmed } = this.#o;
+    const catchUp = new CatchUp({
+      bus,
+      partition,
+      tail: this.#tail,
+      link,
+      headSequence: () => sequenceOf(this.#position),
+      send: (record) => this.#sendAgain(link, record),
+      nextTurn: (task) => clock.whenIdle(task),
+      onDone: () => {
+        this.#catchUps.delete(link);
+        link.behind = false;
+      },
+      onTrimmed: () => onTrimmed(link.incarnation),
+    });
+    this.#catchUps.set(link, catchUp);
+  }
+
+  #sendAgain(link: PartitionLink, record: TailRecord): void {
+    const { board, partition } = this.#o;
+    const reader = new RecordReader(record.payload);
+    const { number } = link.line;
+    for (let index = reader.next(); index >= 0; index = reader.next()) {
+      const position = positionOf(record.sequence, index);
+      if (position <= link.sentTo || reader.liveElsewhere) continue;
+      if (!board.route(topicKeyOf(reader.view)).includes(number)) continue;
+      this.#add(link, position, record, reader);
+    }
+    const channel = board.channelFor(link.line, partition);
+    if (!channel.isOpen(partition)) this.#openRange(link);
+    this.#closeRangeAt(link, positionAfterRecord(record.sequence));
+    board.said(link.line);
+  }
+}
