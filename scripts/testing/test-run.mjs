@@ -7,7 +7,7 @@
  *        that a test left behind outlives the run.
  */
 import { spawn } from 'node:child_process';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ROOT } from '../setup/project.mjs';
 import { LINE_MARK } from './event-reporter.mjs';
@@ -56,6 +56,8 @@ function start({ node, natsServer, files, concurrency, testTimeoutMs, namePatter
     PATH: [dirname(node), process.env.PATH ?? ''].join(delimiter),
     WEIR_NATS_SERVER: natsServer,
   };
+  // Set inside a test: it would make the runner pass over all files.
+  delete env.NODE_TEST_CONTEXT;
   return spawn(node, args, { cwd: ROOT, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
@@ -94,9 +96,9 @@ function judge(result, { files, namePattern, signal }, ended, stray) {
     [...result.passed, ...result.failed, ...result.skipped].map((event) => event.file),
   );
   for (const file of files) {
-    if (heard.has(join(ROOT, file)) || namePattern !== undefined) continue;
+    if (heard.has(resolve(ROOT, file)) || namePattern !== undefined) continue;
     const why = signal.aborted ? 'the time for all tests was over' : 'the file holds no test';
-    result.failed.push({ name: file, file: join(ROOT, file), ms: 0, why });
+    result.failed.push({ name: file, file: resolve(ROOT, file), ms: 0, why });
   }
   if (ended.code !== 0 && result.failed.length === 0) {
     const why = signal.aborted ? 'the time for all tests was over' : stray.join('\n');
