@@ -38,7 +38,10 @@ export function planProcesses(options: ProcessTableOptions): ProcessTable {
   const dispatchers = ports.dispatchers.map((port, index) =>
     planService('dispatcher', `dispatcher-${index + 1}`, port, env, {}),
   );
-  const router = planService('router', 'router', ports.router, env, {});
+  const router = planService('router', 'router', ports.router, env, {
+    // The demo's webhook, and those of a developer, are on this machine.
+    WEIR_ROUTER_ALLOW_PRIVATE: 'true',
+  });
   const gateways = ports.gateways.map((gateway, index) =>
     planGateway(`gateway-${index + 1}`, gateway, options),
   );
