@@ -3,7 +3,8 @@
  *
  * Shape: a scan over the oldest records. Dead ones are passed for nothing; of others the current
  *        entries are copied into the batch being collected. What was scanned is trimmed once that
- *        batch is acknowledged, so a zombie's trim harms nobody.
+ *        batch is acknowledged, so a zombie's trim harms nobody; by then whatever replaced the
+ *        other entries is durable, too.
  * Pace:  two scanned bytes per new byte written while the log is above twice its live content; a
  *        log that is far above it (much was deleted at once) is also worked off slowly by itself.
  *        Otherwise an idle log copies nothing.
@@ -81,6 +82,7 @@ export class CopyForward {
   #step(): void {
     if (this.#fetching || this.#copying) return;
     let copied = 0;
+    let waits = false;
     for (;;) {
       const record = this.#o.index.recordAt(this.#scanned);
       if (record === undefined || record.sequence >= this.#o.progressSequence()) break;
@@ -89,16 +91,17 @@ export class CopyForward {
         if (!over || this.#budget <= 0 || copied >= STATE_RECORD_BYTES_MAX) break;
         const bytes = this.#bytesOf(record);
         if (bytes === undefined) {
-          if (copied === 0) this.#fetch(record);
+          if (!waits) this.#fetch(record);
           break;
         }
         copied += this.#copyEntries(record, bytes);
+        waits = true;
         this.#budget -= record.bytes;
       }
       this.#scanned++;
       this.#scannedBytes += record.bytes;
     }
-    if (copied === 0) {
+    if (!waits) {
       this.#trimScanned();
       return;
     }

@@ -31,8 +31,6 @@ export interface StateLink {
 }
 
 export interface PlacedEntry {
-  readonly table: number;
-  readonly key: string;
   readonly slot: Slot;
   readonly valueStart: number;
 }
@@ -41,6 +39,8 @@ export class StateBatch {
   /** Somebody waits for it: it is written as soon as nothing is under way. */
   urgent = false;
   readonly waiters: (() => void)[] = [];
+  /** What this batch replaces or deletes: needed until it is durable. */
+  readonly replaced: Slot[] = [];
   #count = 0;
   #bytes = 0;
   readonly #tables = new Map<number, Map<string, StateOperation>>();
@@ -105,7 +105,7 @@ class Part {
     const kind = slot === undefined ? KIND_DELETE : operation.kind;
     const valueStart = this.#builder.add(table, kind, key, value);
     if (kind !== KIND_COPY) this.#newBytes += length;
-    if (slot !== undefined) this.#entries.push({ table, key, slot, valueStart });
+    if (slot !== undefined) this.#entries.push({ slot, valueStart });
   }
 
   close(

@@ -2,7 +2,9 @@
  * State index — where the newest value of each key stands, and how much of each record lives.
  *
  * Shape: per table a map key → slot; a queue of stored records, oldest first, each with the bytes
- *        of its entries that are still the newest of their keys.
+ *        of its entries that are still needed.
+ * Needed: an entry is, until what replaces or deletes it is *durable*: `bury` says so. A record
+ *        without needed bytes may be trimmed.
  * Cost:  one small object per key; bytes stay in JetStream.
  */
 
@@ -10,7 +12,7 @@
 export interface StoredRecord {
   readonly sequence: number;
   readonly bytes: number;
-  /** Bytes of entries that are still current. */
+  /** Bytes of entries that are still needed. */
   liveBytes: number;
 }
 
@@ -57,27 +59,32 @@ export class StateIndex {
     return this.#tables.keys();
   }
 
-  set(table: number, key: string, slot: Slot): void {
+  /** Returns the slot replaced, to be buried once this one is durable. */
+  set(table: number, key: string, slot: Slot): Slot | undefined {
     let map = this.#tables.get(table);
     if (map === undefined) this.#tables.set(table, (map = new Map()));
     const old = map.get(key);
-    if (old !== undefined) this.#bury(old);
+    if (old !== undefined) this.liveBytes -= old.entryBytes;
     map.set(key, slot);
     this.liveBytes += slot.entryBytes;
     if (slot.record !== undefined) slot.record.liveBytes += slot.entryBytes;
+    return old;
   }
 
-  /** False: there was none. */
-  remove(table: number, key: string): boolean {
+  /** Returns the slot removed, to be buried once the deletion is durable. */
+  remove(table: number, key: string): Slot | undefined {
     const map = this.#tables.get(table);
     const old = map?.get(key);
-    if (map === undefined || old === undefined) return false;
-    this.#bury(old);
+    if (map === undefined || old === undefined) return undefined;
+    this.liveBytes -= old.entryBytes;
     map.delete(key);
-    return true;
+    return old;
   }
 
-  /** A slot's value now stands in `record`: it was stored, or copied forward. */
+  /**
+   * A slot's value now stands in `record`: it was stored, or copied forward. Also of one replaced
+   * meanwhile: the replacement is in a later batch, until then this is what a recovery finds.
+   */
   place(slot: Slot, record: StoredRecord, valueStart: number): void {
     if (slot.record !== undefined) slot.record.liveBytes -= slot.entryBytes;
     slot.record = record;
@@ -115,8 +122,8 @@ export class StateIndex {
     return dropped;
   }
 
-  #bury(slot: Slot): void {
-    this.liveBytes -= slot.entryBytes;
+  /** What replaced or deleted it is durable: its record need not keep it. */
+  bury(slot: Slot): void {
     if (slot.record !== undefined) slot.record.liveBytes -= slot.entryBytes;
   }
 }

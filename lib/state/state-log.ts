@@ -160,12 +160,15 @@ export class StateLog implements StateTables {
       entryBytes: entryBytes(Buffer.byteLength(key, 'utf8'), value.length),
       value,
     };
-    this.#index.set(table, key, slot);
+    const old = this.#index.set(table, key, slot);
+    if (old !== undefined) this.#batch.replaced.push(old);
     this.#batch.set(table, key, { kind: KIND_PUT, slot, value });
   }
 
   rideDelete(table: number, key: string): void {
-    if (!this.#index.remove(table, key)) return;
+    const old = this.#index.remove(table, key);
+    if (old === undefined) return;
+    this.#batch.replaced.push(old);
     this.#batch.set(table, key, { kind: KIND_DELETE, slot: undefined, value: undefined });
   }
 
@@ -309,9 +312,7 @@ export class StateLog implements StateTables {
     this.#lastSequence = sequence;
     this.#store.add(sequence, link.bytes);
     const record = this.#index.addRecord(sequence, link.bytes.length);
-    for (const { table, key, slot, valueStart } of link.placed) {
-      if (this.#index.slot(table, key) === slot) this.#index.place(slot, record, valueStart);
-    }
+    for (const { slot, valueStart } of link.placed) this.#index.place(slot, record, valueStart);
     this.recordsWritten++;
     this.bytesWritten += link.bytes.length;
     this.#writtenNewBytes += link.newBytes;
@@ -325,6 +326,7 @@ export class StateLog implements StateTables {
     this.#writing = undefined;
     this.#progressSequence = sequence;
     this.#durableProgress = this.#sentProgress;
+    for (const slot of batch?.replaced ?? []) this.#index.bury(slot);
     // The next record goes first, so that the disk works while waiters are called.
     if (this.#batch.urgent) this.#writeBatch();
     for (const onDurable of batch?.waiters ?? []) onDurable();

@@ -182,11 +182,10 @@ export class StateRecovery {
   #applyEntries(record: StoredRecord, bytes: Buffer, header: StateHeader): void {
     const index = this.#index;
     forEachEntry(bytes, header, (table, kind, key, valueStart, valueEnd, entryBytes) => {
-      if (kind === KIND_DELETE) index.remove(table, key);
-      else {
-        const valueBytes = valueEnd - valueStart;
-        index.set(table, key, { record, valueStart, valueBytes, entryBytes, value: undefined });
-      }
+      const valueBytes = valueEnd - valueStart;
+      const slot = { record, valueStart, valueBytes, entryBytes, value: undefined };
+      const old = kind === KIND_DELETE ? index.remove(table, key) : index.set(table, key, slot);
+      if (old !== undefined) index.bury(old);
     });
   }
 
