@@ -3,7 +3,7 @@
  *
  * Catches: a dependency without a line in docs/dependencies.md and a line without a dependency; a
  * dependency that nothing imports; a fault or reason that its page lacks or tells differently; a
- * relative link that leads nowhere; an ADR that the index lacks.
+ * relative link or a named file that is not there; an ADR that the index lacks.
  */
 import { importsOf, resolveRelative } from './imports.ts';
 import { type Finding, lineAt, type Tree } from './tree.ts';
@@ -94,6 +94,20 @@ export function checkLinks(tree: Tree): Finding[] {
       const target = resolveRelative(path, link).replace(/\/$/, '');
       if (tree.has(target) || directories.has(target)) continue;
       findings.push({ path, line: lineAt(text, match.index), says: `link to ${link} is broken` });
+    }
+  }
+  return findings;
+}
+
+/** Files that a page names in backquotes: a path from the root, or the end of one. */
+export function checkNamedFiles(tree: Tree): Finding[] {
+  const findings: Finding[] = [];
+  for (const path of tree.paths.filter((name) => name.endsWith('.md'))) {
+    const text = tree.text(path);
+    for (const match of text.matchAll(/`([\w./-]+\.(?:ts|mjs|json))`/g)) {
+      const name = match[1] ?? '';
+      if (tree.paths.some((file) => file === name || file.endsWith(`/${name}`))) continue;
+      findings.push({ path, line: lineAt(text, match.index), says: `there is no file ${name}` });
     }
   }
   return findings;

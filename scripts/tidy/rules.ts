@@ -4,7 +4,13 @@
 import { FAULTS, REASONS } from '#base';
 import { checkBannedCalls } from './banned-calls-rule.ts';
 import { checkDirections } from './direction-rule.ts';
-import { checkDecisions, checkDependencies, checkLinks, compareTable } from './document-rule.ts';
+import {
+  checkDecisions,
+  checkDependencies,
+  checkLinks,
+  checkNamedFiles,
+  compareTable,
+} from './document-rule.ts';
 import { checkShape } from './shape-rule.ts';
 import { checkText } from './text-rule.ts';
 import type { Finding, Rule, Tree } from './tree.ts';
@@ -16,6 +22,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   text: checkText,
   dependencies: checkDependencies,
   links: checkLinks,
+  namedFiles: checkNamedFiles,
   decisions: checkDecisions,
   faults: checkFaults,
   reasons: checkReasons,

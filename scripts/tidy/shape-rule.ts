@@ -11,7 +11,7 @@ export const LINE_COLUMNS_MAX = 100;
 const DRAWER_NAMES = /^(utils?|helpers?|common|misc|shared|types|constants|stuff|lib)$/;
 /** `manager` and `handler` need a noun in front. */
 const LONELY_NAMES = /^(manager|handler|service|data|info)$/;
-const FILE_NAME = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|d))?\.(ts|mts|mjs)$/;
+const FILE_NAME = /^[a-z0-9]+(-[a-z0-9]+)*(\.(test|d|contract))?\.(ts|mts|mjs)$/;
 
 export function checkShape(tree: Tree): Finding[] {
   return tree.sourcePaths.flatMap((path) => [
@@ -25,7 +25,7 @@ function checkName(path: string): Finding[] {
   const parts = path.split('/');
   const file = parts.at(-1) ?? '';
   const findings: Finding[] = [];
-  const stem = file.replace(/(\.(test|d))?\.(ts|mts|mjs)$/, '');
+  const stem = file.replace(/(\.(test|d|contract))?\.(ts|mts|mjs)$/, '');
   if (!FILE_NAME.test(file)) findings.push({ path, line: 0, says: 'the name is not kebab-case' });
   const bad = [...parts.slice(1, -1), stem].find(
     (name) => DRAWER_NAMES.test(name) || LONELY_NAMES.test(name),

@@ -43,8 +43,8 @@ test('tests are counted one by one, with what they and their file said', async (
   assert.match(result.output.get(join(directory, 'a.test.ts')) ?? '', /a word/);
 });
 
-test('a file without tests, one that cannot be loaded and an error after the end fail', async () => {
-  const late = `${IMPORT}test('late', () => { setTimeout(() => { throw new Error('late'); }, 5); });`;
+test('a file without tests, a broken one and an error after the end fail', async () => {
+  const late = `${IMPORT}test('late', () => {\n  setTimeout(() => { throw new Error('late'); }, 5);\n});`;
   const result = await run({
     'empty.test.ts': 'export const x = 1;\n',
     'broken.test.ts': `import './nowhere.ts';\n`,

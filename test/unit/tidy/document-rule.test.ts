@@ -4,6 +4,7 @@ import {
   checkDecisions,
   checkDependencies,
   checkLinks,
+  checkNamedFiles,
   compareTable,
 } from '../../../scripts/tidy/document-rule.ts';
 import { type Finding, Tree } from '../../../scripts/tidy/tree.ts';
@@ -49,6 +50,17 @@ test('a relative link that leads nowhere is found', () => {
   assert.deepEqual(say(checkLinks(tree)), [
     'link to docs/c.md is broken',
     'link to ../docs/b.md is broken',
+  ]);
+});
+
+test('a page that names a file that is gone is found', () => {
+  const tree = new Tree({
+    'docs/a.md': '`lib/log/record.ts`, `record.ts`, `log/record.ts`\n`cord.ts` `gone.mjs` `a.b`',
+    'lib/log/record.ts': '',
+  });
+  assert.deepEqual(say(checkNamedFiles(tree)), [
+    'there is no file cord.ts',
+    'there is no file gone.mjs',
   ]);
 });
 
