@@ -26,6 +26,8 @@ export interface DispatcherOptions {
   /** Name of this process's life. */
   readonly member: string;
   readonly onEvent: (event: ReaderEvent) => void;
+  /** Groups that must have registered before the log is trimmed. Default: all. */
+  readonly trimsFor?: readonly string[];
 }
 
 export class Dispatcher {

@@ -1,0 +1,162 @@
+/**
+ * A whole cluster in one thread of virtual time: real gateway cores, real dispatchers, a NATS twin.
+ *
+ * Everything that chance decides comes from one seed, so a history can be run again exactly.
+ */
+import type { Random } from '#base';
+import { MemoryCluster, type MemoryBus, SimClock } from '#bus';
+import { leaseStreamConfig } from '#lease';
+import { logStreamConfig } from '#log';
+import type { Directory } from '#registry';
+import { createLogger, createMetrics } from '#runtime';
+import { stateStreamConfig } from '#state';
+import { Dispatcher } from '../../services/dispatcher/dispatcher.ts';
+import { createGatewayCore } from '../../services/gateway/core.ts';
+import type { GatewayCore } from '../../services/gateway/port.ts';
+import { SimClient } from './sim-client.ts';
+
+export interface SimOptions {
+  readonly seed: number;
+  readonly partitions?: number;
+  readonly gateways?: number;
+  readonly dispatchers?: number;
+}
+
+export interface SimGateway {
+  readonly bus: MemoryBus;
+  readonly core: GatewayCore;
+  readonly clients: SimClient[];
+  ended: boolean;
+  killed: boolean;
+}
+
+export interface SimDispatcher {
+  readonly bus: MemoryBus;
+  readonly dispatcher: Dispatcher;
+  killed: boolean;
+}
+
+/** mulberry32: small, good enough, and the same on every machine. */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+const everybodyMayEverything: Directory = {
+  ready: true,
+  authenticate: () => undefined,
+  access: () => ({ mayPublish: () => true, maySubscribe: () => true }),
+  eventFilters: () => [],
+  onChange: () => () => undefined,
+};
+
+export class SimCluster {
+  readonly clock = new SimClock();
+  readonly random: Random;
+  readonly nats: MemoryCluster;
+  readonly partitions: number;
+  readonly gateways: SimGateway[] = [];
+  readonly dispatchers: SimDispatcher[] = [];
+  readonly events: string[] = [];
+  #connections = 0;
+
+  constructor(options: SimOptions) {
+    this.random = seededRandom(options.seed);
+    this.partitions = options.partitions ?? 2;
+    this.nats = new MemoryCluster(this.clock, this.random);
+    this.nats.createStream(leaseStreamConfig(1));
+    for (let p = 0; p < this.partitions; p++) {
+      this.nats.createStream(logStreamConfig(p, 1));
+      this.nats.createStream(stateStreamConfig('dispatch', p, 1));
+    }
+    for (let i = 0; i < (options.dispatchers ?? 1); i++) this.addDispatcher();
+    for (let i = 0; i < (options.gateways ?? 2); i++) this.addGateway();
+  }
+
+  addGateway(): SimGateway {
+    const number = this.gateways.length + 1;
+    const bus = this.nats.connect(`gateway-${number}`);
+    const core = createGatewayCore({
+      bus,
+      clock: bus.control.clock,
+      random: this.random,
+      logger: createLogger({ name: 'gateway', level: 'silent' }),
+      metrics: createMetrics(),
+      directory: everybodyMayEverything,
+      partitions: this.partitions,
+      instance: `gateway-${number}`,
+    });
+    const gateway: SimGateway = { bus, core, clients: [], ended: false, killed: false };
+    core.onEnded(() => {
+      gateway.ended = true;
+      this.#say(`gateway-${number} ended`);
+    });
+    core.start();
+    this.gateways.push(gateway);
+    return gateway;
+  }
+
+  addDispatcher(): SimDispatcher {
+    const number = this.dispatchers.length + 1;
+    const bus = this.nats.connect(`dispatcher-${number}`);
+    const dispatcher = new Dispatcher({
+      bus,
+      clock: bus.control.clock,
+      random: this.random,
+      partitions: this.partitions,
+      instance: `dispatcher-${number}`,
+      member: `dispatcher-${number}`,
+      onEvent: (event) => this.#say(`dispatcher-${number} ${JSON.stringify(event)}`),
+      trimsFor: ['dispatch'],
+    });
+    dispatcher.start();
+    const entry: SimDispatcher = { bus, dispatcher, killed: false };
+    this.dispatchers.push(entry);
+    return entry;
+  }
+
+  client(gateway: SimGateway, clientIdentifier: string, name?: string): SimClient {
+    const client = new SimClient(gateway.core, ++this.#connections, clientIdentifier, name);
+    gateway.clients.push(client);
+    return client;
+  }
+
+  killGateway(gateway: SimGateway): void {
+    gateway.killed = true;
+    gateway.bus.control.kill();
+    for (const client of gateway.clients) client.closedFor ??= 'connection_lost';
+  }
+
+  killDispatcher(entry: SimDispatcher): void {
+    entry.killed = true;
+    entry.bus.control.kill();
+  }
+
+  /** Live gateways that have not been ended. */
+  get alive(): SimGateway[] {
+    return this.gateways.filter((gateway) => !gateway.killed && !gateway.ended);
+  }
+
+  runFor(spanMs: number): void {
+    this.clock.run(this.clock.nowMs() + spanMs);
+  }
+
+  runUntil(condition: () => boolean, withinMs: number): boolean {
+    return this.clock.runUntil(condition, this.clock.nowMs() + withinMs);
+  }
+
+  /** Until all live gateways accept CONNECTs. */
+  runUntilReady(withinMs = 10_000): boolean {
+    return this.runUntil(() => this.alive.every(({ core }) => core.acceptsConnect), withinMs);
+  }
+
+  #say(event: string): void {
+    this.events.push(`${Math.round(this.clock.nowMs())} ${event}`);
+  }
+}
