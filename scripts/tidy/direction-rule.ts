@@ -89,7 +89,7 @@ function judgePackage(path: string, specifier: string): string | undefined {
     .split('/')
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
-  const places = PACKAGE_PLACES[name];
+  const places = PACKAGE_PLACES[name] ?? PACKAGE_PLACES[name.replace(/\/.*/, '/*')];
   if (places === undefined) return `package ${name} has no place in scripts/tidy/layering.ts`;
   if (places.some((place) => path.startsWith(place))) return undefined;
   return `package ${name} may be imported only in ${places.join(', ')}`;

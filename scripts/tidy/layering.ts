@@ -34,17 +34,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 /** Directories under services/; each may import every room of lib/, none another one. */
 export const SERVICES = ['gateway', 'dispatcher', 'router', 'control', 'cli'];
 
-/** npm package → the places (path prefixes) that may import it. Absent: nobody may. */
+/** npm package, or scope, → the places (path prefixes) that may import it. Absent: nobody may. */
 export const PACKAGE_PLACES: Readonly<Record<string, readonly string[]>> = {
   '@bufbuild/protobuf': ['lib/registry/', 'services/control/', 'services/cli/', 'test/'],
   '@connectrpc/connect': ['lib/registry/', 'services/control/', 'services/cli/', 'test/'],
   '@connectrpc/connect-node': ['services/control/', 'services/cli/', 'test/'],
   '@grpc/grpc-js': ['test/'],
   '@grpc/proto-loader': ['test/'],
-  '@nats-io/jetstream': ['lib/bus/nats/'],
-  '@nats-io/kv': ['lib/bus/nats/'],
-  '@nats-io/nats-core': ['lib/bus/nats/'],
-  '@nats-io/transport-node': ['lib/bus/nats/'],
+  '@nats-io/*': ['lib/bus/nats/'],
   '@peculiar/x509': ['lib/registry/', 'services/control/', 'services/cli/', 'test/'],
   '@prometheus-io/client': ['lib/runtime/'],
   commander: ['services/cli/', 'loadtest/'],
