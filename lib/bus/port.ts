@@ -56,7 +56,11 @@ export const APPEND_TIMEOUT_MS = 2_000;
  */
 export type AppendResult =
   | { readonly kind: 'stored'; readonly sequence: number; readonly duplicate: boolean }
-  /** 10071 wrong last sequence: before believing it, look whether the last message is one's own. */
+  /**
+   * 10071 wrong last sequence: before believing it, look whether the last message is one's own. A
+   * repeat of what landed is answered as duplicate or like this: nats-server 2.15.1 on one replica
+   * looks at the expectation before the message id.
+   */
   | { readonly kind: 'refused' }
   /** The stream is full (`discard: new`): 10077 and kin. */
   | { readonly kind: 'full' }

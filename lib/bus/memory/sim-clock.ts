@@ -2,13 +2,16 @@
  * Sim clock — virtual time for the seeded simulation: nothing waits, every run is alike.
  *
  * Shape: a binary heap of tasks ordered by (due time, order of planning) and a list of idle tasks.
- * Order: what is due now runs first; when nothing more is due now, the idle tasks run; only then
- *        does time move to the next due task.
+ * Order: what is due now runs first; when nothing more is due now, the idle tasks run; then time
+ *        moves a little, or to the next due task.
  */
 import type { Clock, Timer } from '#base';
 
 /** Wall clock at virtual time 0: 2026-01-01T00:00:00Z, so that logs of runs look alike. */
 export const SIM_WALL_START_MS = 1_767_225_600_000;
+
+/** What a turn of idle tasks takes: who plans them for ever must not stop time. */
+const IDLE_TURN_MS = 0.01;
 
 interface SimTimer {
   readonly atMs: number;
@@ -38,7 +41,11 @@ export class SimClock implements Clock {
   }
 
   after(delayMs: number, task: () => void): Timer {
-    const atMs = this.#nowMs + Math.max(0, delayMs);
+    return this.at(this.#nowMs + Math.max(0, delayMs), task);
+  }
+
+  /** As `after`, at an exact time: two tasks of one time run in the order of planning. */
+  at(atMs: number, task: () => void): Timer {
     const timer: SimTimer = { atMs, order: this.#order++, task };
     this.#push(timer);
     return timer;
@@ -62,6 +69,8 @@ export class SimClock implements Clock {
       }
       if (this.#idle.length > 0 && (top === undefined || top.atMs > this.#nowMs)) {
         this.#runIdle();
+        const atMs = this.#nowMs + IDLE_TURN_MS;
+        this.#nowMs = top === undefined ? atMs : Math.min(atMs, top.atMs);
         return true;
       }
       if (top === undefined || top.atMs > untilMs) return false;
