@@ -1,9 +1,9 @@
 /**
  * Webhook receiver of the demo — consents to deliveries and hands each CloudEvent on.
  *
- * Handshake: OPTIONS with WebHook-Request-Origin is answered with WebHook-Allowed-Origin (CloudEvents
- *            webhook specification, abuse protection). Takes one event or a batch; a body that is
- *            none is answered 400. `/readyz` is for the supervisor.
+ * Handshake: OPTIONS with WebHook-Request-Origin is answered with WebHook-Allowed-Origin, as the
+ *            abuse protection of the CloudEvents webhook specification asks.
+ * Takes one event or a batch; a body that is none is answered 400. `/readyz` is for the supervisor.
  */
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';

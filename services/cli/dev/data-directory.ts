@@ -23,6 +23,7 @@ import { Fault } from '#base';
 
 /** Changes when an older supervisor or server could misread the data. */
 export const DATA_VERSION = 1;
+const ELSEWHERE = 'use --data with another directory';
 const VERSION_TEXT = /^weir-data (\d+)\n$/;
 
 interface LockRecord {
@@ -91,7 +92,7 @@ function checkVersion(path: string): void {
   const which = found === undefined ? 'an unknown version' : `version ${found}`;
   throw new Fault(
     'WEIR_DATA_VERSION',
-    `${path} has data of ${which}, this is version ${DATA_VERSION}: use --data with another directory`,
+    `${path} has data of ${which}, this is version ${DATA_VERSION}: ${ELSEWHERE}`,
   );
 }
 
@@ -111,7 +112,7 @@ function takeLock(path: string): boolean {
     for (let attempt = 1; !tryLink(unfinished, path); attempt += 1) {
       const holder = readLock(path);
       if (holder !== undefined && isAlive(holder)) {
-        const advice = 'stop that one, or use --data with another directory';
+        const advice = `stop that one, or ${ELSEWHERE}`;
         throw new Fault('WEIR_CONFIG', `${path} is held by process ${holder.pid}: ${advice}`);
       }
       if (attempt === 5) throw new Fault('WEIR_CONFIG', `${path} cannot be taken over: remove it`);

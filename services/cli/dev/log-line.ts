@@ -40,14 +40,16 @@ export function renderLogLine(
   if (nats !== null) {
     const level = NATS_LEVELS[nats[2] ?? ''] ?? 'info';
     if ((level === 'info' || level === 'debug') && options.level !== 'debug') return undefined;
-    return `${prefix} ${palette.dim(nats[1] ?? '')} ${paintLevel(level, palette)} ${nats[3] ?? ''}`;
+    const time = palette.dim(nats[1] ?? '');
+    return `${prefix} ${time} ${paintLevel(level, palette)} ${nats[3] ?? ''}`;
   }
   const parsed = parseObject(line);
   if (parsed === undefined || typeof parsed.msg !== 'string') return `${prefix} ${line}`;
   const time = palette.dim(clockTime(parsed.time));
   const level = paintLevel(typeof parsed.level === 'string' ? parsed.level : 'info', palette);
   const fields = renderFields(parsed);
-  return `${prefix} ${time} ${level} ${parsed.msg}${fields === '' ? '' : ` ${palette.dim(fields)}`}`;
+  const tail = fields === '' ? '' : ` ${palette.dim(fields)}`;
+  return `${prefix} ${time} ${level} ${parsed.msg}${tail}`;
 }
 
 function parseObject(line: string): Record<string, unknown> | undefined {

@@ -170,7 +170,9 @@ async function askReady(url: string, stopped: AbortSignal): Promise<string> {
     const body = await response.text();
     return response.ok ? 'ready' : body.trim();
   } catch (cause) {
-    return cause instanceof Error ? String(cause.cause ?? cause.message) : String(cause);
+    if (!(cause instanceof Error)) return String(cause);
+    // fetch says only that it failed; what happened is in the cause.
+    return cause.cause instanceof Error ? cause.cause.message : cause.message;
   }
 }
 

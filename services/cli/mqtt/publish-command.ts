@@ -1,4 +1,4 @@
-/** `weir pub` — publishes one message, the same one several times, or each line of standard input. */
+/** `weir pub` — publishes a message, once or several times, or each line of standard input. */
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';

@@ -67,7 +67,8 @@ function printMessages(client: MqttClient, options: SubscribeOptions): Promise<b
     client.on('message', (topic, payload) => {
       if (options.count !== undefined && seen >= options.count) return;
       seen += 1;
-      console.log(options.verbose === true ? `${topic} ${payload}` : String(payload));
+      const text = payload.toString();
+      console.log(options.verbose === true ? `${topic} ${text}` : text);
       if (seen === options.count) resolve(true);
     });
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(true));

@@ -1,6 +1,6 @@
 /**
- * A stand-in for a service: `node dev-process.ts PORT MODE`. Answers /readyz, says what it does, and
- * ends like one: on SIGTERM and when its parent pipe closes.
+ * A stand-in for a service: `node dev-process.ts PORT MODE`. Answers /readyz, says what it does,
+ * and ends like one: on SIGTERM and when its parent pipe closes.
  */
 import { createServer } from 'node:http';
 import { createLogger, exitWithParent, onShutdown } from '#runtime';

@@ -125,7 +125,7 @@ test('a program that is not there fails the start', async (context) => {
   await assert.rejects(supervisor.start(), /nats ended \(cannot be started: .*ENOENT/);
 });
 
-test('a child that never gets ready fails the start and is named with its reason', async (context) => {
+test('a child that never gets ready fails the start, with the reason', async (context) => {
   const { supervisor } = supervise(context, [[await standIn('control', 'unready')]], {
     readyLimitMs: 1_000,
   });

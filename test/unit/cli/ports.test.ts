@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { test } from 'node:test';
+import {
+  DISPATCHERS_MAX,
+  GATEWAYS_MAX,
+  LOOPBACK,
+  OFFSET_MAX,
+  holdFreePorts,
+  holdPorts,
+  listPorts,
+  planPorts,
+} from '../../../services/cli/dev/ports.ts';
+
+const SMALL = { gateways: 2, dispatchers: 1, plain: true, demo: true };
+const LARGE = { ...SMALL, gateways: GATEWAYS_MAX, dispatchers: DISPATCHERS_MAX };
+
+test('without an offset the ports are the well-known ones', () => {
+  const ports = planPorts(SMALL, 0);
+  assert.deepEqual(
+    ports.gateways.map(({ tls, plain }) => [tls, plain]),
+    [
+      [8883, 1883],
+      [8884, 1884],
+    ],
+  );
+  assert.equal(ports.control, 8080);
+  assert.equal(ports.nats, 4222);
+});
+
+test('no port stands twice, and all are ports, however many processes there are', () => {
+  for (const offset of [0, 20_000, OFFSET_MAX]) {
+    const ports = listPorts(planPorts(LARGE, offset)).map(([, port]) => port);
+    assert.equal(new Set(ports).size, ports.length);
+    assert.ok(ports.every((port) => port > 0 && port <= 65_535));
+  }
+});
+
+test('what is not wanted has no port', () => {
+  const ports = planPorts({ ...SMALL, plain: false, demo: false }, 0);
+  assert.ok(!('plain' in (ports.gateways[0] ?? {})));
+  assert.equal(ports.webhook, undefined);
+});
+
+test('ports are held until they are released', async () => {
+  const { ports, held } = await holdFreePorts(SMALL);
+  await assert.rejects(holdPorts(ports), /ports .*MQTT over TLS.* are in use/);
+  const client = connect(ports.control, LOOPBACK);
+  client.on('error', () => undefined);
+  await once(client, 'close');
+  await held.releaseAll();
+  await held.releaseAll();
+  const again = await holdPorts(ports);
+  await again.releaseAll();
+});
+
+test('one port in use is named with what it is for, and the others are freed', async () => {
+  const { ports, held } = await holdFreePorts(SMALL);
+  await held.releaseAll();
+  const blocker = createServer().listen(ports.gateways[1]?.tls, LOOPBACK);
+  await once(blocker, 'listening');
+  const tls = ports.gateways[1]?.tls;
+  const expected = new RegExp(
+    `port ${tls} \\(gateway-2, MQTT over TLS\\) is in use.*--port-offset`,
+  );
+  await assert.rejects(holdPorts(ports), expected);
+  blocker.close();
+  await once(blocker, 'close');
+  await (await holdPorts(ports)).releaseAll();
+});
+
+test('auto goes on until it finds an offset at which all are free', async () => {
+  let last = 0;
+  const first = await holdFreePorts(SMALL, () => (last = Math.random()));
+  const answers = [last, last];
+  const second = await holdFreePorts(SMALL, () => answers.shift() ?? Math.random());
+  assert.equal(answers.length, 0);
+  assert.notEqual(first.ports.offset, second.ports.offset);
+  await first.held.releaseAll();
+  await second.held.releaseAll();
+});
