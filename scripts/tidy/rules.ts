@@ -11,6 +11,7 @@ import {
   checkNamedFiles,
   compareTable,
 } from './document-rule.ts';
+import { checkOrphans } from './orphan-rule.ts';
 import { checkShape } from './shape-rule.ts';
 import { checkText } from './text-rule.ts';
 import type { Finding, Rule, Tree } from './tree.ts';
@@ -18,6 +19,7 @@ import type { Finding, Rule, Tree } from './tree.ts';
 export const RULES: Readonly<Record<string, Rule>> = {
   directions: checkDirections,
   bannedCalls: checkBannedCalls,
+  orphans: checkOrphans,
   shape: checkShape,
   text: checkText,
   dependencies: checkDependencies,
