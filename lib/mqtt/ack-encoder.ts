@@ -2,8 +2,9 @@
  * Acknowledgements that a server sends: PUBACK and its kin into a caller's buffer (per message),
  * SUBACK, UNSUBACK, PINGRESP as buffers of their own (per request).
  *
- * Reason string and user properties are left out where the packet would exceed the client's Maximum
- * Packet Size ([MQTT-3.9.2-1], -2, [MQTT-3.11.2-1], -2); a result that is still longer must not be sent.
+ * Reason string and user properties are left out where the packet would exceed the client's
+ * Maximum Packet Size ([MQTT-3.9.2-1], -2, [MQTT-3.11.2-1], -2); a result that is still longer
+ * must not be sent.
  */
 import type { ProtocolVersion, UserProperty } from './packet.ts';
 import { REASON_STRING } from './property-table.ts';

@@ -1,8 +1,8 @@
 /**
  * CONNACK — the answer to CONNECT in both versions.
  *
- * Session Present goes out with success only ([MQTT-3.2.2-6]; 3.1.1 [MQTT-3.2.2-4]). Reason string and
- * user properties give way to the client's Maximum Packet Size ([MQTT-3.2.2-19], -20).
+ * Session Present goes out with success only ([MQTT-3.2.2-6]; 3.1.1 [MQTT-3.2.2-4]). Reason
+ * string and user properties give way to the client's Maximum Packet Size ([MQTT-3.2.2-19], -20).
  */
 import { answerProperties, withinMaximum, type AnswerProperties } from './ack-encoder.ts';
 import type { ProtocolVersion } from './packet.ts';
@@ -47,8 +47,8 @@ export interface ConnackProperties extends AnswerProperties {
 }
 
 /**
- * `code` is of `version`'s own table (REASONS: `connack` for 3.1.1, `code` for 5.0). A result longer
- * than `packetBytesMax` must not be sent.
+ * `code` is of `version`'s own table (REASONS: `connack` for 3.1.1, `code` for 5.0). A result
+ * longer than `packetBytesMax` must not be sent.
  */
 export function encodeConnack(
   version: ProtocolVersion,

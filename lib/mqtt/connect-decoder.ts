@@ -4,8 +4,8 @@
  *     name | level u8 | flags u8 | keepAlive u16 | properties (5.0)
  *     clientIdentifier | will: properties (5.0), topic, payload | userName | password
  *
- * Order of checks: name, level, flags, then the payload; so a client of another level is told so even
- * if the rest of its packet cannot be read.
+ * Order of checks: name, level, flags, then the payload; so a client of another level is told so
+ * even if the rest of its packet cannot be read.
  */
 import type { ByteReader } from './byte-reader.ts';
 import {

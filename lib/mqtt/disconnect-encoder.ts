@@ -1,8 +1,9 @@
 /**
  * DISCONNECT and AUTH from a server — MQTT 5 only: 3.1.1 has no packet for either.
  *
- * A server's DISCONNECT never has a Session Expiry Interval ([MQTT-3.14.2-2]). Reason string and user
- * properties give way to the client's Maximum Packet Size ([MQTT-3.14.2-3], -4, [MQTT-3.15.2-2], -3).
+ * A server's DISCONNECT never has a Session Expiry Interval ([MQTT-3.14.2-2]). Reason string and
+ * user properties give way to the client's Maximum Packet Size ([MQTT-3.14.2-3], -4,
+ * [MQTT-3.15.2-2], -3).
  */
 import { answerProperties, withinMaximum, type AnswerProperties } from './ack-encoder.ts';
 import { AUTHENTICATION_DATA, AUTHENTICATION_METHOD, SERVER_REFERENCE } from './property-table.ts';

@@ -1,11 +1,11 @@
 /**
  * Packets — what the decoder hands out, in MQTT's own field names.
  *
- * Shape: PUBLISH is a `PublishView` and the four acknowledgements an `AckPacket`, both reused by the
- *        decoder, so borrowed until its next call. All others are plain objects that may be kept:
- *        their strings and buffers are copies.
- * Rule:  absent MQTT 5 properties have the value that the standard gives them, so a 3.1.1 and a 5.0
- *        CONNECT look alike to whoever reads them.
+ * Shape: PUBLISH is a `PublishView` and the four acknowledgements an `AckPacket`, both reused by
+ *        the decoder, so borrowed until its next call. All others are plain objects that may be
+ *        kept: their strings and buffers are copies.
+ * Rule:  absent MQTT 5 properties have the value that the standard gives them, so a 3.1.1 and a
+ *        5.0 CONNECT look alike to whoever reads them.
  */
 import type { Reason } from '#base';
 import type { PublishView } from './publish-view.ts';

@@ -1,5 +1,6 @@
 /**
- * Property table — MQTT 5 §2.2.2.2: identifier, type, and in which packets of a client it may stand.
+ * Property table — MQTT 5 §2.2.2.2: identifier, type, and in which packets of a client it may
+ * stand.
  *
  * PUBLISH has its own walk (publish-properties.ts), for speed; its properties are here for wills.
  */

@@ -1,8 +1,8 @@
 /**
  * Property writer — the properties of what a server sends, except PUBLISH.
  *
- * Shape: pieces collected and joined once; these packets come per connection or per request, not per
- *        message. Absent values are skipped, so callers name all that a packet may have.
+ * Shape: pieces collected and joined once; these packets come per connection or per request, not
+ *        per message. Absent values are skipped, so callers name all that a packet may have.
  */
 import type { UserProperty } from './packet.ts';
 import { USER_PROPERTY } from './property-table.ts';

@@ -1,12 +1,14 @@
 /**
- * PUBLISH to a receiver — a header, then slices of the view (design §4, §11); nothing is re-encoded.
+ * PUBLISH to a receiver — a header, then slices of the view (design §4, §11); nothing is
+ * re-encoded.
  *
  *     first u8 | remainingLength varint | topic | packetIdentifier u16 (QoS ≥ 1)
- *     properties (5.0): length | the publisher's | messageExpiryInterval | subscriptionIdentifier × n
- *     payload
+ *     properties (5.0): length | the publisher's | messageExpiryInterval | subscriptionIdentifier
+ *     × n payload
  *
  * The view may stand in a log record (properties always there) or in a publisher's packet (3.1.1:
- * none; 5.0: with alias and expiry, which are left out here). Cost: no allocation but `encodedQos0`'s.
+ * none; 5.0: with alias and expiry, which are left out here). Cost: no allocation but
+ * `encodedQos0`'s.
  */
 import { copyBytes } from './copy-bytes.ts';
 import { forwardableContentLength, writeForwardableContent } from './forwardable-properties.ts';

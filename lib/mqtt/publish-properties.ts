@@ -70,7 +70,7 @@ function refusal(identifier: number): Violation {
     : 'property_unknown';
 }
 
-/** Length of identifier and value; beyond `stop` when cut; -1 when not one of a client's PUBLISH. */
+/** Length of identifier and value; beyond `stop` when cut; -1 when it may not stand here. */
 function valueLength(b: Buffer, at: number, stop: number, identifier: number): number {
   switch (identifier) {
     case PAYLOAD_FORMAT_INDICATOR:

@@ -4,8 +4,10 @@
  *     packetIdentifier u16 | properties (5.0) | ( topicFilter | options u8 ) × 1…n
  *     packetIdentifier u16 | properties (5.0) | topicFilter × 1…n
  *
- * Options: bits 0–1 QoS; in 5.0 also 2 No Local, 3 Retain As Published, 4–5 Retain Handling. A filter
- * with wrong wildcards passes: the answer to it is a code in SUBACK, not the end of the connection.
+ * Options: bits 0–1 QoS; in 5.0 also 2 No Local, 3 Retain As Published, 4–5 Retain Handling. A
+ *          filter
+ * with wrong wildcards passes: the answer to it is a code in SUBACK, not the end of the
+ * connection.
  */
 import type { ByteReader } from './byte-reader.ts';
 import type {

@@ -1,8 +1,8 @@
 /**
  * Topic aliases of one publishing connection (MQTT 5 §3.3.2.3.4).
  *
- * Shape: alias → copy of the topic's bytes, length field included. Owner: one decoder; gone with the
- *        connection ([MQTT-3.3.2-7]).
+ * Shape: alias → copy of the topic's bytes, length field included. Owner: one decoder; gone with
+ *        the connection ([MQTT-3.3.2-7]).
  * Bound: `maximum` topics of at most 64 KiB. `maximum` 0: every alias is refused.
  * Cost:  a PUBLISH without topic is copied once, so that its view is contiguous again.
  */

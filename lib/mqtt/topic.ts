@@ -60,7 +60,7 @@ export function isSharedFilter(filter: string): boolean {
   return filter.startsWith(SHARE);
 }
 
-/** What is wrong with a filter's syntax, as a sentence with the statement; undefined when nothing. */
+/** What is wrong with a filter's syntax: a sentence and the statement; undefined when nothing. */
 export function topicFilterFault(filter: string): string | undefined {
   if (!isSharedFilter(filter)) return plainFilterFault(filter);
   const slash = filter.indexOf('/', SHARE.length);

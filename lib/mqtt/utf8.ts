@@ -2,8 +2,8 @@
  * UTF-8 — is a range of bytes a string that MQTT allows (MQTT 5 §1.5.4)?
  *
  * Refused: ill-formed sequences (overlong, cut, surrogates, above U+10FFFF) and U+0000. Control
- * characters and non-characters may be refused by a server; this one takes them. A byte order mark is
- * ordinary data ([MQTT-1.5.4-3]).
+ * characters and non-characters may be refused by a server; this one takes them. A byte order
+ * mark is ordinary data ([MQTT-1.5.4-3]).
  * Cost:    about 1 ns per ASCII byte.
  */
 
@@ -27,7 +27,7 @@ export function utf8Fault(b: Buffer, start: number, end: number): Utf8Fault | un
   return undefined;
 }
 
-/** Length of the well-formed sequence that begins with the non-ASCII byte at `at`; 0 = ill-formed. */
+/** Length of the sequence that begins with the non-ASCII byte at `at`; 0 = ill-formed. */
 export function sequenceLength(b: Buffer, at: number, end: number): number {
   const first = b[at] as number;
   if (first < 0xc2 || first > 0xf4) return 0;

@@ -1,9 +1,11 @@
 /**
- * Violations — the closed list of what a client's bytes can do wrong, with the statement they break.
+ * Violations — the closed list of what a client's bytes can do wrong, with the statement they
+ * break.
  *
- * Each row: the reason (metric and reason code), the statement in MQTT 3.1.1 and in 5.0, a sentence.
- * Where a version has no numbered statement, the catch-all ones stand: MQTT-4.8.0-1 (3.1.1) and
- * MQTT-4.13.1-1 (5.0), or in CONNECT MQTT-3.1.4-1. The conformance tests name these statements.
+ * Each row: the reason (metric and reason code), the statement in MQTT 3.1.1 and in 5.0, a
+ * sentence. Where a version has no numbered statement, the catch-all ones stand: MQTT-4.8.0-1
+ * (3.1.1) and MQTT-4.13.1-1 (5.0), or in CONNECT MQTT-3.1.4-1. The conformance tests name these
+ * statements.
  */
 import type { Reason } from '#base';
 import type { DecodeFault } from './packet.ts';

@@ -1,6 +1,6 @@
 /**
- * Will properties as a PUBLISH has them: the bytes of CONNECT without Will Delay Interval and Message
- * Expiry Interval, in the client's order ([MQTT-3.1.3-10]), behind a length of their own.
+ * Will properties as a PUBLISH has them: the bytes of CONNECT without Will Delay Interval and
+ * Message Expiry Interval, in the client's order ([MQTT-3.1.3-10]), behind a length of their own.
  */
 import type { ByteReader } from './byte-reader.ts';
 import {

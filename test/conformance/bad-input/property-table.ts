@@ -1,4 +1,4 @@
-/** Bad input made from MQTT 5's property table: each foreign identifier, each cut, in each packet. */
+/** Bad input made from MQTT 5's property table: foreign identifiers and cuts in each packet. */
 import {
   ack,
   auth,

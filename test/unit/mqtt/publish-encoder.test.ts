@@ -127,7 +127,7 @@ test('[MQTT-3.3.2-17] [MQTT-3.3.2-18] user properties keep order and repeats', (
   assert.deepEqual(written(stored(view), 5, 0, new DeliveryOptions()), expected);
 });
 
-test('[MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-20] all else goes byte for byte', () => {
+test('[MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-20] all else is kept', () => {
   const list = properties(
     property(9, field(Buffer.from([0, 255, 0]))),
     property(1, Buffer.from([1])),
