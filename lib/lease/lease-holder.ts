@@ -32,7 +32,10 @@ export interface LeaseHolderOptions<T> {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly subject: string;
-  /** Names this holder's life; never used for two. */
+  /**
+   * Names this holder's life; never used for two: a second one would write the same ids, and the
+   * server would answer its take with the first one's.
+   */
   readonly holder: string;
   readonly ttlMs: number;
   readonly marginMs?: number;

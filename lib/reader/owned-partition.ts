@@ -29,6 +29,8 @@ export interface OwnedPartitionOptions {
   readonly group: ReaderGroupOptions;
   readonly shared: Pick<PartitionContext, 'leases' | 'observer' | 'endGateway'>;
   readonly partition: number;
+  /** Counts the takes of this process: no two lives as owner write the same bytes. */
+  readonly take: number;
   /** The record seen, free or expired; undefined: there was never one. */
   readonly previous: ReaderEntry | undefined;
   /** Groups that must have registered before the log is trimmed; empty: another group trims. */
@@ -65,7 +67,7 @@ export class OwnedPartition {
       bus,
       clock,
       subject: readerLeaseSubject(group, options.partition),
-      holder: member,
+      holder: `${member}.${options.take}`,
       ttlMs: READER_TTL_MS,
       content: () => this.#report(),
       onTaken: (epoch) => this.#recover(epoch),

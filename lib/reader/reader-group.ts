@@ -51,6 +51,7 @@ export class ReaderGroup implements ReaderGroupHandle {
   #membership: LeaseHolder<MemberReport> | undefined;
   #member = '';
   #joins = 0;
+  #takes = 0;
   #lastGiveUpMs = -Infinity;
   #timer: Timer | undefined;
   #lookPlanned = false;
@@ -247,6 +248,7 @@ export class ReaderGroup implements ReaderGroupHandle {
         endGateway: (incarnation, why) => this.#watch.endGateway(incarnation, why),
       },
       partition,
+      take: ++this.#takes,
       previous,
       trimsFor: this.#trimsFor,
       onOver: (marked) => {
