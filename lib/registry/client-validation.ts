@@ -12,8 +12,7 @@ export function readClientSpec(spec: SpecReader, name: string): ClientSpec {
   const field = 'authenticationName';
   // An empty one is an absent one: protobuf cannot tell them apart.
   const authenticationName = spec.text(field, limits.CLIENT_NAME_LENGTH_MAX) || name;
-  if (/\p{Cc}/u.test(authenticationName))
-    spec.refuse(field, 'must hold no control characters');
+  if (/\p{Cc}/u.test(authenticationName)) spec.refuse(field, 'must hold no control characters');
   return {
     description: spec.text('description', limits.DESCRIPTION_LENGTH_MAX) ?? '',
     authenticationName,

@@ -51,7 +51,7 @@ export interface Directory {
   /** `onOutcome` is called once, never synchronously. Bus trouble = `server_unavailable`. */
   authenticate(credentials: Credentials, onOutcome: (outcome: Authentication) => void): void;
   access(identity: Identity): Access;
-  /** Topic filters of event subscriptions; QoS 0 messages that match one are logged (protocol 4). */
+  /** Filters of event subscriptions; QoS 0 messages that match one are logged (protocol 4). */
   eventFilters(): readonly string[];
   /**
    * Something changed that can concern open connections. `clientName` names the one client record

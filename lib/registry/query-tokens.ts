@@ -9,8 +9,17 @@ export interface QueryToken {
   readonly position: number;
 }
 
-const TOKEN =
-  /\s+|(?<word>[A-Za-z_][A-Za-z0-9_.]*)|(?<integer>-?[0-9]+)|(?<operator><>|!=|<=|>=|[=<>])|(?<sign>[()[\],])|(?<quote>["'])/y;
+const TOKEN = new RegExp(
+  [
+    String.raw`\s+`,
+    '(?<word>[A-Za-z_][A-Za-z0-9_.]*)',
+    '(?<integer>-?[0-9]+)',
+    '(?<operator><>|!=|<=|>=|[=<>])',
+    String.raw`(?<sign>[()[\],])`,
+    `(?<quote>["'])`,
+  ].join('|'),
+  'y',
+);
 
 /** The tokens, or a sentence that says what is wrong where. */
 export function tokenizeQuery(text: string): QueryToken[] | string {

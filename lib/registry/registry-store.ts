@@ -2,8 +2,8 @@
  * Registry store — reads and writes resources; one per control process.
  *
  * Write:  plan against the image, then append under compare-and-set on the *whole* stream's last
- *         sequence: it lands only if nothing in the registry moved since that image. So unique names
- *         and references hold across resources and control processes without locks. Refused: wait
+ *         sequence: it lands only if nothing in the registry moved since then. So unique names and
+ *         references hold across resources and control processes without locks. Refused: wait
  *         for the image to catch up and plan again. Undecided: the same bytes and id again, until
  *         decided or WRITE_DEADLINE_MS; a copy that lands later still meets the same condition.
  * Answer: when the own image contains the write: who reads here afterwards sees it.
@@ -36,6 +36,8 @@ export interface RegistryStoreOptions {
   readonly clock: Clock;
   /** For ids of writes. */
   readonly random: Random;
+  /** Once, when the registry has been read. */
+  readonly onReady?: () => void;
 }
 
 export interface ResourcePage<Kind extends ResourceKind> {
@@ -57,8 +59,10 @@ export class RegistryStore {
     this.#bus = options.bus;
     this.#clock = options.clock;
     this.#writer = Math.floor(options.random() * 2 ** 48).toString(36);
-    const moved = () => this.#onPosition();
-    this.#feed = new RegistryFeed(options.bus, { onPosition: moved, onReady: moved });
+    this.#feed = new RegistryFeed(options.bus, {
+      onPosition: () => this.#onPosition(),
+      onReady: () => options.onReady?.(),
+    });
   }
 
   get ready(): boolean {

@@ -1,0 +1,95 @@
+/**
+ * Control — creates the streams of a cluster and serves the registry's API.
+ *
+ * Ready: connected to NATS and the registry read. Health answers from the start; the API says
+ *        UNAVAILABLE until then. While NATS is away reads go on from memory, writes say UNAVAILABLE.
+ */
+import { systemClock } from '#base';
+import { connectNats } from '#bus';
+import type { Bus } from '#bus';
+import { RegistryStore, RESOURCE_KINDS } from '#registry';
+import type { ClusterSettings } from '#registry';
+import { createHealth, createLogger, createMetrics, onShutdown, runMain } from '#runtime';
+import type { Health, Metrics } from '#runtime';
+import { loadControlConfig } from './config.ts';
+import type { ControlConfig } from './config.ts';
+import { openControlServer } from './control-server.ts';
+import { RegistryApi } from './registry-api.ts';
+import { ensureCluster } from './streams.ts';
+
+const logger = createLogger({ name: 'control' });
+
+async function main(): Promise<void> {
+  const config = loadControlConfig(process.env);
+  const health = createHealth('nats', 'registry');
+  const metrics = createMetrics();
+  const opened: { store?: RegistryStore } = {};
+  const api = new RegistryApi({
+    store: () => opened.store,
+    onUnexpected: (cause) => logger.error('request failed', { error: cause }),
+  });
+  addControlMetrics(metrics, api, () => opened.store);
+  const { httpHost: host, httpPort: port, natsUrl: servers } = config;
+  const server = await openControlServer({ host, port, api, metrics, health });
+  onShutdown(() => server.close());
+  logger.info('listening', { httpHost: host, httpPort: server.port });
+
+  const name = config.instance ?? `control-${process.pid}`;
+  const bus = await connectNats({ servers, name });
+  onShutdown(() => bus.close());
+  const unfollow = followConnection(bus, health);
+  onShutdown(async () => unfollow());
+  warnOfDifference(config, await ensureCluster(bus, config));
+  const store = new RegistryStore({
+    bus,
+    clock: systemClock,
+    random: Math.random,
+    onReady: () => {
+      health.setReady('registry', true);
+      logger.info('registry read', { clients: store.count('clients') });
+    },
+  });
+  opened.store = store;
+  onShutdown(async () => store.close());
+}
+
+function followConnection(bus: Bus, health: Health): () => void {
+  const show = (connected: boolean): void => health.setReady('nats', connected, 'not connected');
+  show(bus.connected);
+  return bus.onConnection((connected) => {
+    show(connected);
+    if (connected) logger.info('NATS connected');
+    else logger.warn('NATS connection lost');
+  });
+}
+
+/** Settings count at the first start; later ones would split topics from their history. */
+function warnOfDifference(config: ControlConfig, settings: ClusterSettings): void {
+  const { partitions, replicas } = settings;
+  if (config.partitions === partitions && config.replicas === replicas) return;
+  const asked = { partitions: config.partitions, replicas: config.replicas };
+  logger.warn('cluster keeps its settings', { partitions, replicas, asked });
+}
+
+function addControlMetrics(
+  metrics: Metrics,
+  api: RegistryApi,
+  store: () => RegistryStore | undefined,
+): void {
+  metrics.counter('weir_control_requests_total', 'Requests to the API by outcome', () =>
+    Array.from(api.outcomes, ([key, count]) => {
+      const [action = '', kind = '', outcome = ''] = key.split(' ');
+      return [{ action, kind, outcome }, count] as const;
+    }),
+  );
+  metrics.gauge('weir_registry_resources', 'Resources in the registry by kind', () =>
+    RESOURCE_KINDS.map((kind) => [{ kind }, store()?.count(kind) ?? 0] as const),
+  );
+  metrics.gauge(
+    'weir_registry_unreadable_records',
+    'Records of the registry that cannot be read and count as absent',
+    () => store()?.unreadableRecords ?? 0,
+  );
+}
+
+runMain(logger, main);
