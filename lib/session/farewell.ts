@@ -17,14 +17,20 @@ const SERVER_UNAVAILABLE = 0x88;
 const SERVER_SHUTTING_DOWN = 0x8b;
 
 /** Before CONNACK. `version` 0: nothing is known of the client. Undefined: close silently. */
-export function connectFarewell(reason: Reason, version: 0 | 4 | 5): Buffer | undefined {
+export function connectFarewell(
+  reason: Reason,
+  version: 0 | 4 | 5,
+  packetBytesMax = Number.POSITIVE_INFINITY,
+): Buffer | undefined {
   const row = REASONS[reason];
   if (version === 4) {
     return row.connack === 0 ? undefined : encodeConnack(4, row.connack, false);
   }
   if (version === 0 || row.code < 0x80) return undefined;
   const code = row.code === SERVER_SHUTTING_DOWN ? SERVER_UNAVAILABLE : row.code;
-  return CONNACK_CODES.has(code) ? encodeConnack(5, code, false) : undefined;
+  if (!CONNACK_CODES.has(code)) return undefined;
+  const packet = encodeConnack(5, code, false);
+  return packet.length <= packetBytesMax ? packet : undefined;
 }
 
 /** After CONNACK. Undefined: just close. */

@@ -25,7 +25,8 @@ export interface DeliveryTerms {
 
 /** What the session sends to its client. */
 export interface SessionOutput {
-  sendConnack(properties: ConnackProperties | undefined): void;
+  /** False: the client does not take a packet of this size. */
+  sendConnack(properties: ConnackProperties | undefined): boolean;
   sendPuback(packetIdentifier: number, reasonCode: number): void;
   sendPubcomp(packetIdentifier: number, reasonCode: number): void;
   sendPubrel(packetIdentifier: number, reasonCode: number): void;

@@ -75,6 +75,9 @@ export class Session {
   get phase(): SessionPhase {
     return this.#phase;
   }
+  get isOpen(): boolean {
+    return this.#phase === 'open';
+  }
   get terms(): ConnectionTerms | undefined {
     return this.#terms;
   }
@@ -150,9 +153,9 @@ export class Session {
   /** Authenticated, and the client identifier is ours: CONNACK. */
   granted(): void {
     if (this.#phase !== 'connecting' || this.#terms === undefined) return;
+    if (!this.#output.sendConnack(this.#terms.connack)) return this.end('packet_too_large');
     this.#phase = 'open';
     this.#window = new DeliveryWindow(this.#terms.deliveryCountMax);
-    this.#output.sendConnack(this.#terms.connack);
   }
 
   #publish(view: PublishView): void {
@@ -296,7 +299,7 @@ export class Session {
     const farewell =
       phase === 'open' && this.#version !== 0
         ? openFarewell(reason, this.#version, this.#terms?.clientPacketBytesMax ?? 0)
-        : connectFarewell(reason, this.#version);
+        : connectFarewell(reason, this.#version, this.#terms?.clientPacketBytesMax);
     this.#phase = 'ended';
     this.#port.end(reason, farewell);
   }

@@ -191,10 +191,12 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   granted(): void {
     if (this.session.phase !== 'connecting') return;
     const { metrics, clock, wheel } = this.#parts;
+    this.session.granted();
+    // The CONNACK did not fit the client.
+    if (!this.session.isOpen) return;
     this.#isServed = true;
     metrics.sessionsOpen++;
     metrics.connectSeconds.observe((clock.nowMs() - this.#connectAtMs) / 1_000);
-    this.session.granted();
     const keepAliveSeconds = this.session.terms?.keepAliveSeconds ?? 0;
     if (keepAliveSeconds === 0) wheel.disarm(this);
     else wheel.arm(this, keepAliveSeconds * KEEP_ALIVE_GRACE);

@@ -52,8 +52,8 @@ export class PacketSender implements SessionOutput {
     this.#packetBytesMax = packetBytesMax;
   }
 
-  sendConnack(properties: ConnackProperties | undefined): void {
-    this.#answer(encodeConnack(this.#version, 0, false, properties, this.#packetBytesMax));
+  sendConnack(properties: ConnackProperties | undefined): boolean {
+    return this.#answer(encodeConnack(this.#version, 0, false, properties, this.#packetBytesMax));
   }
   sendPuback(packetIdentifier: number, reasonCode: number): void {
     const output = this.#output;
@@ -109,9 +109,10 @@ export class PacketSender implements SessionOutput {
     return true;
   }
 
-  #answer(packet: Buffer): void {
-    if (packet.length <= this.#packetBytesMax) this.#output.append(packet);
-    else this.#drop('message_exceeds_client_maximum');
+  #answer(packet: Buffer): boolean {
+    if (packet.length > this.#packetBytesMax) return this.#drop('message_exceeds_client_maximum');
+    this.#output.append(packet);
+    return true;
   }
 
   #acknowledge(first: typeof PUBREL | typeof PUBCOMP, identifier: number, code: number): void {

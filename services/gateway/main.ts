@@ -1,0 +1,126 @@
+/**
+ * Gateway — MQTT for clients, over TLS and, for development, plain on loopback (design §2, §11).
+ *
+ * Process: one core (lease, interest, log, frames) and one edge (sockets, sessions). It keeps
+ *          nothing that a restart loses, beyond open connections.
+ * Ready:   connected to NATS, registry read, known to all owners: CONNECTs are accepted.
+ * Ends:    SIGTERM: stop accepting, let acknowledgements arrive, DISCONNECT 0x8B, give the lease
+ *          back. A lost lease ends the process with code 1: the next life is a new gateway.
+ */
+import { Fault, systemClock } from '#base';
+import { connectNats } from '#bus';
+import type { Bus } from '#bus';
+import { openRegistryView, readClusterSettings } from '#registry';
+import type { RegistryView } from '#registry';
+import {
+  beginShutdown,
+  createHealth,
+  createLogger,
+  createMetrics,
+  followBusHealth,
+  loadConfig,
+  onShutdown,
+  runMain,
+  serveHealth,
+} from '#runtime';
+import type { Health } from '#runtime';
+import { GATEWAY_SETTINGS, sessionLimitsOf } from './config.ts';
+import type { GatewayConfig } from './config.ts';
+import { createGatewayCore } from './core.ts';
+import { Edge } from './edge.ts';
+import type { GatewayCore } from './port.ts';
+import { readTlsContext } from './tls-context.ts';
+
+const READINESS_POLL_MS = 100;
+
+const clock = systemClock;
+const logger = createLogger({ name: 'gateway' });
+
+async function main(): Promise<void> {
+  const config = loadConfig(GATEWAY_SETTINGS, process.env);
+  const tls = tlsContextOf(config);
+  const instance = config.instance ?? `gateway-${process.pid}`;
+  const health = createHealth('nats', 'registry', 'mqtt');
+  const metrics = createMetrics();
+  const { httpHost: host, httpPort } = config;
+  const server = await serveHealth({ host, port: httpPort, metrics, health });
+  onShutdown(() => server.close());
+  const bus = await connectNats({ servers: config.natsUrl, name: instance });
+  onShutdown(() => bus.close());
+  const { partitions } = await readClusterSettings(bus);
+  const directory = openRegistryView({ bus, clock });
+  onShutdown(async () => directory.close());
+
+  const random = Math.random;
+  const core = createGatewayCore({
+    ...{ bus, clock, random, logger, metrics, directory, partitions, instance },
+  });
+  const edge = new Edge({
+    core,
+    directory,
+    clock,
+    logger,
+    metrics,
+    limits: sessionLimitsOf(config, bus.payloadBytesMax),
+    outboundBytesMax: config.outboundBytesMax,
+    connectionCountMax: config.connectionCountMax,
+  });
+  core.onEnded(() => beginShutdown('lease lost', 1));
+  await registryRead(directory);
+  core.start();
+  onShutdown(() => core.close());
+  onShutdown(() => edge.close());
+  followReadiness(health, bus, directory, core);
+
+  const plainPort = config.mqttPlainPort;
+  const secure =
+    tls === undefined
+      ? undefined
+      : await edge.listenTls(config.mqttTlsHost, config.mqttTlsPort, tls);
+  const plain = plainPort === undefined ? undefined : await edge.listenPlain(plainPort);
+  logger.info('listening', {
+    httpHost: host,
+    httpPort: server.port,
+    mqttTlsPort: secure?.port,
+    mqttPlainPort: plain?.port,
+    incarnation: core.incarnation,
+  });
+}
+
+/** Undefined: no TLS listener, which only goes with an open one. */
+function tlsContextOf(config: GatewayConfig): ReturnType<typeof readTlsContext> | undefined {
+  const { tlsCertFile, tlsKeyFile, mqttPlainPort } = config;
+  if (tlsCertFile !== undefined && tlsKeyFile !== undefined) {
+    return readTlsContext(tlsCertFile, tlsKeyFile);
+  }
+  const isOneMissing = tlsCertFile !== undefined || tlsKeyFile !== undefined;
+  if (isOneMissing || mqttPlainPort === undefined) {
+    const says = 'WEIR_TLS_CERT_FILE and WEIR_TLS_KEY_FILE must both be set for MQTT over TLS';
+    throw new Fault('WEIR_CONFIG', says);
+  }
+  return undefined;
+}
+
+function registryRead(directory: RegistryView): Promise<void> {
+  return new Promise((resolve) => directory.whenReady(resolve));
+}
+
+/** A short outage of NATS is waited out with connections open, and does not show. */
+function followReadiness(
+  health: Health,
+  bus: Bus,
+  directory: RegistryView,
+  core: GatewayCore,
+): void {
+  followBusHealth(bus, { health, logger, clock });
+  const look = (): void => {
+    health.setReady('registry', directory.ready, 'the registry has not been read');
+    if (bus.connected && !core.standsStill) {
+      health.setReady('mqtt', core.acceptsConnect, 'not known to all owners yet');
+    }
+    clock.after(READINESS_POLL_MS, look);
+  };
+  look();
+}
+
+runMain(logger, main);
