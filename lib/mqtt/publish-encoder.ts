@@ -3,8 +3,8 @@
  * re-encoded.
  *
  *     first u8 | remainingLength varint | topic | packetIdentifier u16 (QoS ≥ 1)
- *     properties (5.0): length | the publisher's | messageExpiryInterval | subscriptionIdentifier
- *     × n payload
+ *     properties (5.0): length | forwardable ones | messageExpiryInterval | subscription ids
+ *     payload
  *
  * The view may stand in a log record (properties always there) or in a publisher's packet (3.1.1:
  * none; 5.0: with alias and expiry, which are left out here). Cost: no allocation but

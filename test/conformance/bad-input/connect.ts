@@ -131,6 +131,9 @@ function payloads(): BadInput[] {
       (v) => connect(v, { clientIdentifier: '', cleanStart: false }),
       4,
     ),
+    ...badConnect('cut in its head', ...same('MQTT-3.1.4-1', 'malformed_packet'), (v) =>
+      packet(0x10, field('MQTT'), Buffer.from([v, 2, 0])),
+    ),
     ...badConnect('bytes left over', ...same('MQTT-3.1.4-1', 'malformed_packet'), (v) =>
       connect(v, { ...full, extra: Buffer.from([0]) }),
     ),
