@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { AppendResult, Bus, StreamConfig } from '#bus';
+import type { AppendResult, StreamConfig } from '#bus';
 import { followTests, outageTests } from './bus-follow.contract.ts';
 import { type BusHarness, bytes, type Fixture, plain, Probe } from './bus-probe.ts';
 
