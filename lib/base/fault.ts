@@ -19,6 +19,7 @@ export const FAULTS = {
   WEIR_BUS_UNREACHABLE: { retry: 'later', blame: 'operator', says: 'NATS cannot be reached' },
   WEIR_BUS_TIMEOUT: { retry: 'now', blame: 'broker', says: 'NATS did not answer in time' },
   WEIR_BUS_REFUSED: { retry: 'never', blame: 'broker', says: 'NATS refused a request' },
+  WEIR_API_UNREACHABLE: { retry: 'later', blame: 'operator', says: 'control cannot be reached' },
   WEIR_WIRE: { retry: 'never', blame: 'broker', says: 'bytes of a record or frame are damaged' },
 } as const satisfies Record<string, { retry: Retry; blame: Blame; says: string }>;
 

@@ -6,8 +6,7 @@ import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from '#log';
 import { COMMON_SETTINGS, loadConfig } from '#runtime';
 import type { Config, Environment, SettingTable } from '#runtime';
 
-export const CONTROL_SETTINGS = [
-  ...COMMON_SETTINGS,
+export const CONTROL_OWN_SETTINGS = [
   {
     name: 'partitions',
     env: 'WEIR_PARTITIONS',
@@ -26,6 +25,11 @@ export const CONTROL_SETTINGS = [
     default: 1,
     reason: 'Copies of each stream, 3 on a NATS cluster; read at the first start only.',
   },
+] as const satisfies SettingTable;
+
+export const CONTROL_SETTINGS = [
+  ...COMMON_SETTINGS,
+  ...CONTROL_OWN_SETTINGS,
 ] as const satisfies SettingTable;
 
 export type ControlConfig = Config<typeof CONTROL_SETTINGS>;
