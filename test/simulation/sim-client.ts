@@ -39,7 +39,12 @@ export class SimClient implements LocalClient {
   readonly #waiting = new Map<number, string>();
   #token = 0;
 
-  constructor(core: GatewayCore, connectionNumber: number, clientIdentifier: string, name?: string) {
+  constructor(
+    core: GatewayCore,
+    connectionNumber: number,
+    clientIdentifier: string,
+    name?: string,
+  ) {
     this.#core = core;
     this.connectionNumber = connectionNumber;
     this.clientIdentifier = clientIdentifier;

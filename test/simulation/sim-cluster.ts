@@ -4,7 +4,7 @@
  * Everything that chance decides comes from one seed, so a history can be run again exactly.
  */
 import type { Random } from '#base';
-import { MemoryCluster, type MemoryBus, SimClock } from '#bus';
+import { type Bus, MemoryCluster, type MemoryBus, SimClock, type StreamMessage } from '#bus';
 import { leaseStreamConfig } from '#lease';
 import { logStreamConfig } from '#log';
 import type { Directory } from '#registry';
@@ -13,6 +13,7 @@ import { stateStreamConfig } from '#state';
 import { Dispatcher } from '../../services/dispatcher/dispatcher.ts';
 import { createGatewayCore } from '../../services/gateway/core.ts';
 import type { GatewayCore } from '../../services/gateway/port.ts';
+import { seededRandom } from '../fixtures/seeded-random.ts';
 import { SimClient } from './sim-client.ts';
 
 export interface SimOptions {
@@ -20,7 +21,12 @@ export interface SimOptions {
   readonly partitions?: number;
   readonly gateways?: number;
   readonly dispatchers?: number;
+  /** Plants a fault: what a process gets instead of its bus. */
+  readonly tamper?: Tamper;
 }
+
+/** Gives a process a bus that breaks one rule. */
+export type Tamper = (bus: Bus, role: 'gateway' | 'dispatcher', random: Random) => Bus;
 
 export interface SimGateway {
   readonly bus: MemoryBus;
@@ -34,18 +40,6 @@ export interface SimDispatcher {
   readonly bus: MemoryBus;
   readonly dispatcher: Dispatcher;
   killed: boolean;
-}
-
-/** mulberry32: small, good enough, and the same on every machine. */
-export function seededRandom(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 const everybodyMayEverything: Directory = {
@@ -64,12 +58,19 @@ export class SimCluster {
   readonly gateways: SimGateway[] = [];
   readonly dispatchers: SimDispatcher[] = [];
   readonly events: string[] = [];
+  /** Every record of the log ever stored, trimmed ones too: place in its stream → message. */
+  readonly stored: [place: number, message: StreamMessage][] = [];
+  readonly #options: SimOptions;
   #connections = 0;
 
   constructor(options: SimOptions) {
+    this.#options = options;
     this.random = seededRandom(options.seed);
     this.partitions = options.partitions ?? 2;
     this.nats = new MemoryCluster(this.clock, this.random);
+    this.nats.onStored((stream, message) => {
+      if (stream.startsWith('LOG_')) this.stored.push([message.sequence, message]);
+    });
     this.nats.createStream(leaseStreamConfig(1));
     for (let p = 0; p < this.partitions; p++) {
       this.nats.createStream(logStreamConfig(p, 1));
@@ -83,7 +84,7 @@ export class SimCluster {
     const number = this.gateways.length + 1;
     const bus = this.nats.connect(`gateway-${number}`);
     const core = createGatewayCore({
-      bus,
+      bus: this.#options.tamper?.(bus, 'gateway', this.random) ?? bus,
       clock: bus.control.clock,
       random: this.random,
       logger: createLogger({ name: 'gateway', level: 'silent' }),
@@ -106,7 +107,7 @@ export class SimCluster {
     const number = this.dispatchers.length + 1;
     const bus = this.nats.connect(`dispatcher-${number}`);
     const dispatcher = new Dispatcher({
-      bus,
+      bus: this.#options.tamper?.(bus, 'dispatcher', this.random) ?? bus,
       clock: bus.control.clock,
       random: this.random,
       partitions: this.partitions,

@@ -1,0 +1,26 @@
+/**
+ * Runs many seeded histories: `node loadtest/histories.ts [COUNT] [FIRST_SEED] [SETTING]`.
+ *
+ * Prints one line per setting and every problem with its seed; the exit code says whether all held.
+ */
+import { History } from '../test/simulation/history.ts';
+import { SETTINGS } from '../test/simulation/settings.ts';
+
+const count = Number(process.argv[2] ?? 100);
+const firstSeed = Number(process.argv[3] ?? 1);
+const only = process.argv[4];
+
+for (const setting of SETTINGS) {
+  if (only !== undefined && setting.name !== only) continue;
+  const startedMs = performance.now();
+  let bad = 0;
+  for (let seed = firstSeed; seed < firstSeed + count; seed++) {
+    const problems = new History(setting, seed).run();
+    if (problems.length === 0) continue;
+    bad++;
+    process.exitCode = 1;
+    console.log(`  seed ${seed}: ${problems.length} problems, first: ${problems[0]}`);
+  }
+  const each = Math.round((performance.now() - startedMs) / count);
+  console.log(`${setting.name}: ${bad} of ${count} histories bad, ${each} ms each`);
+}

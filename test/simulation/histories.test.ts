@@ -1,0 +1,44 @@
+/**
+ * Seeded histories of whole clusters, and the proof that their checker sees broken rules.
+ *
+ * More of them: `node loadtest/histories.ts COUNT [FIRST_SEED]`. A failing one names its seed.
+ */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { History } from './history.ts';
+import { PLANTED_FAULTS } from './planted-faults.ts';
+import { SETTINGS } from './settings.ts';
+
+/** Histories per setting in a test run: a few seconds. */
+const HISTORIES = 12;
+/** A planted fault has to show within so many histories. */
+const ATTEMPTS = 15;
+
+describe('histories of a cluster', () => {
+  for (const setting of SETTINGS) {
+    it(`${setting.name}: nothing lost, doubled or out of order`, () => {
+      let received = 0;
+      for (let seed = 1; seed <= HISTORIES; seed++) {
+        const history = new History(setting, seed * 7_919);
+        const problems = history.run();
+        assert.deepEqual(problems.slice(0, 5), [], `seed ${seed * 7_919}`);
+        received += history.stats().received;
+      }
+      assert.ok(received > 1_000 * HISTORIES, `only ${received} deliveries: proves nothing`);
+    });
+  }
+});
+
+describe('the checker of histories', () => {
+  for (const { name, expects, setting, tamper } of PLANTED_FAULTS) {
+    it(`sees: ${name}`, () => {
+      const all: string[] = [];
+      for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        const problems = new History({ name, ...setting }, attempt * 101, tamper).run();
+        if (problems.some((problem) => expects.test(problem))) return;
+        all.push(...problems.slice(0, 2));
+      }
+      assert.fail(`not seen in ${ATTEMPTS} histories; instead: ${all.join('; ') || 'nothing'}`);
+    });
+  }
+});
