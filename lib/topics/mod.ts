@@ -1,4 +1,4 @@
-/** lib/topics — topic filters: index, matching, covering, shared names, templates of topic spaces. */
+/** lib/topics — topic filters: index, matching, covering, shared names, topic templates. */
 export { FilterIndex } from './filter-index.ts';
 export { filterCovers, isTopicFilter, isTopicName, topicMatchesFilter } from './topic-filter.ts';
 export { isSharedFilter, parseShared } from './shared-filter.ts';

@@ -65,7 +65,7 @@ export function compileTemplate(text: string): CompiledTemplate {
   return { ok: true, template: { text, parts } };
 }
 
-/** The filters that the template stands for with this client: none, one, or one per array member. */
+/** The filters that the template means with this client: none, one, or one per array member. */
 export function expandTemplate(
   template: TopicTemplate,
   identity: TemplateIdentity,

@@ -8,8 +8,7 @@ import { ANSWER_TIMEOUT_MS } from './http-client.ts';
 import { REQUEST_ORIGIN_DEFAULT } from './handshake.ts';
 import { RETRY_WAITS_MS_DEFAULT } from './retry-schedule.ts';
 
-export const ROUTER_SETTINGS = [
-  ...COMMON_SETTINGS,
+export const ROUTER_OWN_SETTINGS = [
   {
     name: 'allowPrivate',
     env: 'WEIR_ROUTER_ALLOW_PRIVATE',
@@ -50,6 +49,8 @@ export const ROUTER_SETTINGS = [
       'further ones; the schedule of Event Grid.',
   },
 ] as const satisfies SettingTable;
+
+export const ROUTER_SETTINGS = [...COMMON_SETTINGS, ...ROUTER_OWN_SETTINGS] as const;
 
 export type RouterConfig = Config<typeof ROUTER_SETTINGS> & {
   readonly retryWaitsMs: readonly number[];

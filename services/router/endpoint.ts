@@ -20,6 +20,8 @@ export const CONCURRENCY_MAX = 16;
 export const FAILURES_MAX = 5;
 const REST_MS_MIN = 1_000;
 const REST_MS_MAX = 30_000;
+/** Failed attempts of one endpoint are told so often at most, ms. */
+const TELL_MS = 10_000;
 /** Wait of a delivery whose partition stands still. */
 const STILL_WAIT_MS = 1_000;
 
@@ -47,6 +49,7 @@ export class Endpoint {
   #failures = 0;
   #rests = 0;
   #heldUntilMs = 0;
+  #toldAtMs = -Infinity;
 
   constructor(options: EndpointOptions) {
     this.#o = options;
@@ -96,9 +99,20 @@ export class Endpoint {
     this.#o.client.post(this.#o.url, delivery, (result) => {
       this.#active--;
       this.#judge(result);
-      delivery.onOutcome(outcomeOf(result));
+      const outcome = outcomeOf(result);
+      if (outcome.kind === 'failed' || outcome.kind === 'refused')
+        this.#tell(delivery, outcome.why);
+      delivery.onOutcome(outcome);
       this.#pump();
     });
+  }
+
+  #tell(delivery: Delivery, why: string): void {
+    const nowMs = this.#o.clock.nowMs();
+    if (nowMs - this.#toldAtMs < TELL_MS) return;
+    this.#toldAtMs = nowMs;
+    const eventSubscription = delivery.subscription.name;
+    this.#o.onChange('event delivery failed', { eventSubscription, why });
   }
 
   #judge(result: HttpResult): void {

@@ -45,6 +45,7 @@ class Bench {
   send(count: number, maySend = true): void {
     for (let i = 0; i < count; i++) {
       this.endpoint.send({
+        subscription: { name: 'sub' },
         maySend: () => maySend,
         onOutcome: (outcome: Outcome) => this.outcomes.push(outcome),
       } as unknown as Delivery);

@@ -1,4 +1,4 @@
-/** A router's partition for tests: one owner after the other over one log; the courier is the test. */
+/** A router's partition for tests: owner after owner over one log; the courier is the test. */
 import assert from 'node:assert/strict';
 import { SimClock } from '#bus';
 import { sequenceOf } from '#log';

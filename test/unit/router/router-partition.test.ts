@@ -28,7 +28,7 @@ test('the checkpoint stays below what is under way and follows what is delivered
   assert.equal(bench.counters.delivered, 3);
 });
 
-test('a failed delivery is durable, lets the checkpoint pass, and comes back by its schedule', () => {
+test('a failed delivery is durable, lets the checkpoint pass, and comes back when due', () => {
   const bench = new PartitionBench([subscription('a')]);
   bench.append(['x']);
   bench.read();
