@@ -62,7 +62,9 @@ export class Membership {
       onTaken: (revision) => this.#view.waitFor(revision, () => this.#learnEpochs()),
       onStandStill: () => options.onStill(true),
       onGoOn: () => options.onStill(false),
-      onEnded: () => options.onEnded(),
+      onEnded: (why) => {
+        if (why !== 'released') options.onEnded();
+      },
     });
   }
 
