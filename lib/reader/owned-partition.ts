@@ -11,6 +11,7 @@ import { LeaseHolder, readerLeaseSubject, READER_TTL_MS, type LeaseEnd } from '#
 import type { ReaderEntry, ReaderReport } from '#lease';
 import type { Position } from '#log';
 import { StateLog, type StateProgress } from '#state';
+import { LeaseTrimmer } from './lease-trimmer.ts';
 import { LogFeed } from './log-feed.ts';
 import { LogTrimmer } from './log-trimmer.ts';
 import type {
@@ -51,6 +52,7 @@ export class OwnedPartition {
   #logic: PartitionLogic | undefined;
   #feed: LogFeed | undefined;
   #trimmer: LogTrimmer | undefined;
+  #leaseTrimmer: LeaseTrimmer | undefined;
   #logicStopped = false;
   #stuckOn: readonly string[];
   #marked = false;
@@ -217,6 +219,7 @@ export class OwnedPartition {
     if (trimsFor.length > 0) {
       const { leases } = this.#o.shared;
       const logTimeMs = (): number => feed.logTimeMs;
+      if (partition === 0) this.#leaseTrimmer = new LeaseTrimmer(bus, clock, leases);
       this.#trimmer = new LogTrimmer({
         bus,
         clock,
@@ -326,6 +329,7 @@ export class OwnedPartition {
   #stopReading(): void {
     this.#feed?.close();
     this.#trimmer?.close();
+    this.#leaseTrimmer?.close();
     this.#recovery?.close();
     const logic = this.#logic;
     this.#logic = undefined;
