@@ -10,6 +10,7 @@ import { demoCommand } from './demo/demo-command.ts';
 import { devCommand } from './dev/dev-command.ts';
 import { publishCommand } from './mqtt/publish-command.ts';
 import { subscribeCommand } from './mqtt/subscribe-command.ts';
+import { applyCommand } from './registry/apply-command.ts';
 
 const program = new Command('weir')
   .description('Clustered MQTT broker on NATS JetStream')
@@ -19,6 +20,7 @@ demoCommand(program);
 publishCommand(program);
 subscribeCommand(program);
 certsCommand(program);
+applyCommand(program);
 
 try {
   await program.parseAsync();

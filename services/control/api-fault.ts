@@ -1,7 +1,7 @@
 /**
  * API faults — one table from a fault's code to its gRPC code, its name and its HTTP status.
  *
- * JSON form: `{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"…","details":[…]}}`, where
+ * JSON form: `{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"…","details":[…]}}`;
  * a detail of type google.rpc.BadRequest names the fields.
  */
 import { create, toJson } from '@bufbuild/protobuf';

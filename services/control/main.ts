@@ -2,7 +2,7 @@
  * Control — creates the streams of a cluster and serves the registry's API.
  *
  * Ready: connected to NATS and the registry read. Health answers from the start; the API says
- *        UNAVAILABLE until then. While NATS is away reads go on from memory, writes say UNAVAILABLE.
+ *        UNAVAILABLE until then. While NATS is away reads go on from memory, writes say so.
  */
 import { systemClock } from '#base';
 import { connectNats } from '#bus';

@@ -99,7 +99,7 @@ function readPageSize(value: unknown): number {
   throw fieldFault('pageSize', `must be a whole number from 0 to ${PAGE_SIZE.max}`);
 }
 
-/** The name after which the page begins; opaque to clients, so that it may become something else. */
+/** The name after which the page begins; opaque to clients, so that it may change. */
 function pageToken(lastName: string): string {
   return Buffer.from(`after:${lastName}`, 'utf8').toString('base64url');
 }
