@@ -21,6 +21,15 @@ export type Timer = object;
 /** Randomness as a port: a number in [0, 1), like Math.random. */
 export type Random = () => number;
 
+let idleTasks: (() => void)[] = [];
+
+/** All idle tasks of a turn run as one callback, so what they write to a socket leaves in one go. */
+function runIdleTasks(): void {
+  const tasks = idleTasks;
+  idleTasks = [];
+  for (const task of tasks) task();
+}
+
 /** The real clock. Timers do not keep a process alive. */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
@@ -32,6 +41,6 @@ export const systemClock: Clock = {
   },
   cancel: (timer) => clearTimeout(timer as NodeJS.Timeout),
   whenIdle: (task) => {
-    setImmediate(task);
+    if (idleTasks.push(task) === 1) setImmediate(runIdleTasks);
   },
 };

@@ -58,8 +58,8 @@ export type AppendResult =
   | { readonly kind: 'stored'; readonly sequence: number; readonly duplicate: boolean }
   /**
    * 10071 wrong last sequence: before believing it, look whether the last message is one's own. A
-   * repeat of what landed is answered as duplicate or like this: nats-server 2.15.1 on one replica
-   * looks at the expectation before the message id.
+   * repeat of what landed is answered as duplicate or like this: nats-server 2.15.1 looks at the
+   * message id first on three replicas, at the expectation first on one.
    */
   | { readonly kind: 'refused' }
   /** The stream is full (`discard: new`): 10077 and kin. */

@@ -1,9 +1,10 @@
 /**
  * Memory stream — the storage rules of a JetStream stream as Weir configures it, without time.
  *
- * Order of checks: message id or expectations first — servers differ (2.15.1 on one replica looks
- * at the expectations first), so chance decides: a repeat of what landed is answered as duplicate
- * or as refused, and a caller must be right with both. Then the room (`discard: new`).
+ * Order of checks: message id or expectations first — nats-server 2.15.1 looks at the id
+ * first on three replicas, at the expectations first on one, so chance decides: a repeat of what
+ * landed is answered as duplicate or as refused, and a caller must be right with both. Then the
+ * room (`discard: new`).
  * Trimming beyond the end moves the next sequence, as the server's purge does.
  */
 import type { Random } from '#base';

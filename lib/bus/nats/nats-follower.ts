@@ -213,8 +213,7 @@ export class NatsFollower implements Follower {
   #onStatus(status: number, message: Msg): void {
     if (status === 100) return;
     const header = headerBytes(message).toString('latin1');
-    const pullEnded =
-      status === 408 || (status === 409 && /MaxBytes|Batch Completed|Exceeded/.test(header));
+    const pullEnded = status === 408 || (status === 409 && /MaxBytes|Batch Completed/.test(header));
     if (!pullEnded) {
       this.#startLater();
       return;

@@ -29,9 +29,6 @@ interface WireSubscription {
 }
 
 export class Wire {
-  /** Largest payload the server takes, bytes; 0 before the first connection. */
-  payloadBytesMax = 0;
-
   readonly clock: Clock;
   readonly #link: Link;
   readonly #pending: PendingTable;
@@ -40,6 +37,7 @@ export class Wire {
   readonly #inbox = `_INBOX.${randomBytes(12).toString('hex')}`;
   readonly #answers = `${this.#inbox}.`;
   #inboxes = 0;
+  #payloadBytesMax = 0;
   #closed = false;
 
   constructor(servers: readonly string[], name: string, clock: Clock) {
@@ -63,6 +61,11 @@ export class Wire {
 
   get connected(): boolean {
     return this.#link.connection !== undefined;
+  }
+
+  /** Largest payload the server takes, bytes; a reload may change it; 0 before the first connection. */
+  get payloadBytesMax(): number {
+    return this.#link.connection?.info?.max_payload ?? this.#payloadBytesMax;
   }
 
   get lastFailure(): string {
@@ -153,7 +156,7 @@ export class Wire {
   }
 
   #onUp(connection: NatsConnection): void {
-    this.payloadBytesMax = connection.info?.max_payload ?? 0;
+    this.#payloadBytesMax = connection.info?.max_payload ?? 0;
     for (const subscription of this.#subscriptions) this.#attach(connection, subscription);
     for (const listener of this.#listeners) listener(true);
   }
