@@ -24,7 +24,7 @@ export interface LeaseRecord<T> {
 export interface GatewayReport {
   readonly incarnation: string;
   readonly instance: string;
-  /** Per partition: everything up to here is delivered to this gateway's sessions; null: no start. */
+  /** Per partition: everything up to here is delivered to its sessions; null: no start. */
   readonly done: readonly (Position | null)[];
   /** Per partition: number of the last beacon heard. */
   readonly heard: readonly number[];
