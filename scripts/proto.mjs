@@ -1,6 +1,7 @@
 /**
  * Makes the TypeScript of `proto/` anew: `node scripts/proto.mjs`. With `--check` it changes
- * nothing and exits with 1 if what is committed differs; with `--lint` it checks the style of the schema.
+ * nothing and exits with 1 if what is committed differs; with `--lint` it checks the style of the
+ * schema.
  *
  * Everything it needs is in node_modules: no registry of schemas is asked.
  */

@@ -56,6 +56,7 @@ function judge(tree: Tree, path: string, { specifier }: Import): string | undefi
     if (!isPure(path) || PURE_NODE_MODULES.has(specifier)) return undefined;
     return `a pure room must not import ${specifier}`;
   }
+  if (specifier.startsWith('/')) return 'an absolute path names one machine';
   return judgePackage(path, specifier);
 }
 

@@ -9,5 +9,5 @@ const tree = readTree(ROOT);
 const lines = Object.entries(RULES).flatMap(([name, rule]) =>
   rule(tree).map(({ path, line, says }) => `${path}:${line} [${name}] ${says}`),
 );
-for (const line of lines) process.stdout.write(`${line}\n`);
+if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
 process.exitCode = lines.length === 0 ? 0 : 1;

@@ -1,7 +1,8 @@
 /**
  * Orphan rule — every file of the product is reached from a door or a main.
  *
- * Roots: `lib/<room>/mod.ts`, `services/<service>/main.ts`. What only tests reach is not part of the
+ * Roots: `lib/<room>/mod.ts`, `services/<service>/main.ts`. What only tests reach is not part of
+ *        the
  * product and belongs to test/. The twin of the bus is meant for the simulation: an exception.
  */
 import { importsOf, resolveRelative } from './imports.ts';

@@ -33,6 +33,7 @@ describe('a planted import is found', () => {
     ['package without place', 'lib/log/a.ts', `import 'left-pad/x';`, /left-pad has no place/],
     ['net in a pure room', 'lib/session/a.ts', `import net from 'node:net';`, /node:net/],
     ['timers in a pure room', 'lib/log/a.ts', `import 'node:timers/promises';`, /node:timers/],
+    ['absolute', 'test/a.ts', `import '/lib/log/mod.ts';`, /one machine/],
     ['required', 'lib/state/a.ts', `const fs = require('node:fs');`, /node:fs/],
   ];
   for (const [name, path, text, wanted] of faults) {
