@@ -45,10 +45,11 @@ export function readResourceFile(file: string, text: string): ReadFile {
       faults.push(`${file}:${line}: ${error.message.split('\n')[0]}`);
       continue;
     }
-    if (document.contents === null) continue;
+    const value: unknown = document.toJS();
+    if (value === null) continue;
     const place = (path: readonly (string | number)[]): string =>
       `${file}:${lineOf(document, lines, path)}`;
-    const read = readResource(document.toJS() as unknown, place);
+    const read = readResource(value, place);
     if (typeof read === 'string') faults.push(read);
     else resources.push(read);
   }
