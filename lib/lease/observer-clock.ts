@@ -8,8 +8,11 @@
  *        outage: all counting starts anew with the first write after it.
  */
 
-/** Between two acknowledged renewals (sent every 500 ms) no more than this, else an outage, ms. */
-export const OUTAGE_GAP_MS = 1_250;
+/**
+ * Between two acknowledged renewals (sent every 500 ms) no more than this, else an outage, ms: half
+ * of the shortest lease, so that its holder can have renewed by then; a busy loop stays below it.
+ */
+export const OUTAGE_GAP_MS = 1_500;
 
 export class ObserverClock {
   /** Outages noticed; plain counter. */
