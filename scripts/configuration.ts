@@ -7,10 +7,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMON_SETTINGS, renderConfigReference } from '#runtime';
 import type { ReferenceSection } from '#runtime';
+import { CONTROL_OWN_SETTINGS } from '../services/control/config.ts';
 import { ROUTER_OWN_SETTINGS } from '../services/router/config.ts';
 
 export const CONFIG_SECTIONS: readonly ReferenceSection[] = [
   { title: 'Every process', says: 'All services have these.', table: COMMON_SETTINGS },
+  {
+    title: 'Control',
+    says: 'Registry API and set-up of the cluster.',
+    table: CONTROL_OWN_SETTINGS,
+  },
   { title: 'Router', says: 'Delivery of events to webhooks.', table: ROUTER_OWN_SETTINGS },
 ];
 

@@ -18,10 +18,12 @@ const TYPE_OF_SCHEME = {
   EmailMatchesAuthenticationName: 'email',
 } as const;
 
+export type NameScheme = Exclude<ValidationScheme, 'ThumbprintMatch'>;
+
 /** Whether a field that the scheme names is equal to the authentication name, case aside. */
 export function certificateNames(
   certificate: X509Certificate,
-  scheme: Exclude<ValidationScheme, 'ThumbprintMatch'>,
+  scheme: NameScheme,
   authenticationName: string,
 ): boolean {
   const wanted = foldName(authenticationName);
