@@ -9,7 +9,7 @@
  * Fault: an unexpected error ends this connection as `internal_error`, never the process.
  */
 import type { Socket } from 'node:net';
-import type { Reason } from '#base';
+import type { Reason, Timer } from '#base';
 import { PacketDecoder, PublishView } from '#mqtt';
 import type { ConnectPacket } from '#mqtt';
 import type { Access, Identity } from '#registry';
@@ -64,6 +64,7 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   #connectAtMs = 0;
   /** CONNACK was sent. */
   #isServed = false;
+  #farewellTimer: Timer | undefined;
 
   constructor(
     parts: EdgeParts,
@@ -206,11 +207,13 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   /** Nothing was heard for the whole time-out. */
   onSilence(): void {
     const { phase, terms } = this.session;
-    if (phase === 'open') {
-      const isOurs = this.#holds !== 0;
-      if (isOurs) this.#parts.wheel.arm(this, (terms?.keepAliveSeconds ?? 0) * KEEP_ALIVE_GRACE);
-      else this.session.end('keep_alive_timeout');
-    } else this.session.end(phase === 'connecting' ? 'server_unavailable' : 'connect_timeout');
+    if (phase === 'connecting') {
+      this.session.end('server_unavailable');
+    } else if (this.#holds !== 0) {
+      // It is us who do not listen.
+      const keepAliveSeconds = (terms?.keepAliveSeconds ?? 0) * KEEP_ALIVE_GRACE;
+      this.#parts.wheel.arm(this, phase === 'open' ? keepAliveSeconds : CONNECT_TIMEOUT_SECONDS);
+    } else this.session.end(phase === 'open' ? 'keep_alive_timeout' : 'connect_timeout');
   }
 
   // —— effects of the session
@@ -286,12 +289,13 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
     // What still comes is thrown away: closing with unread bytes would make a reset of it, and
     // the client might lose our farewell.
     socket.resume();
-    clock.after(FAREWELL_MS, () => socket.destroy());
+    this.#farewellTimer = clock.after(FAREWELL_MS, () => socket.destroy());
   }
 
   #closed(): void {
     this.session.end('connection_lost');
     this.#output.discard();
+    if (this.#farewellTimer !== undefined) this.#parts.clock.cancel(this.#farewellTimer);
   }
 
   #fail(error: unknown): void {

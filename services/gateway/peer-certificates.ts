@@ -4,8 +4,8 @@
  * OpenSSL's own verdict is not asked: trust is in the registry (ecosystem §5), by thumbprint or
  * by a registered CA, root or intermediate.
  */
-import { X509Certificate } from 'node:crypto';
-import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import type { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
 
 export interface PeerCertificates {
   readonly leaf: X509Certificate | undefined;
@@ -23,14 +23,9 @@ export function peerCertificatesOf(socket: TLSSocket): PeerCertificates {
   const leaf = socket.getPeerX509Certificate();
   if (leaf === undefined) return NO_CERTIFICATES;
   const chain: X509Certificate[] = [];
-  let below: DetailedPeerCertificate = socket.getPeerCertificate(true);
-  while (chain.length < CHAIN_LENGTH_MAX) {
-    const issuer = below.issuerCertificate as DetailedPeerCertificate | undefined;
-    // A self-signed certificate names itself as its issuer.
-    if (issuer === undefined || issuer === below || issuer.raw === undefined) break;
-    if (issuer.fingerprint256 === below.fingerprint256) break;
-    chain.push(new X509Certificate(issuer.raw));
-    below = issuer;
+  for (let issuer = leaf.issuerCertificate; issuer !== undefined;) {
+    if (chain.push(issuer) === CHAIN_LENGTH_MAX) break;
+    issuer = issuer.issuerCertificate;
   }
   return { leaf, chain };
 }
