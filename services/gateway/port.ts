@@ -86,10 +86,5 @@ export interface GatewayCore {
    * key; see connection.ts). `view` is borrowed. `token` comes back in `appended`, in the order
    * of appends of one topic, not across topics.
    */
-  publish(
-    client: LocalClient,
-    view: PublishView,
-    topicKey: string,
-    token: number,
-  ): PublishOutcome;
+  publish(client: LocalClient, view: PublishView, topicKey: string, token: number): PublishOutcome;
 }
