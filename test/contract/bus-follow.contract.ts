@@ -122,7 +122,7 @@ export function outageTests(use: () => Fixture): void {
     await probe.append(s, `${s}.a`, '0');
     const followed = new Followed(bus, s, 1);
     await harness.until(() => followed.events.length === 2);
-    harness.stand();
+    await harness.stand();
     const results: AppendResult[] = [];
     const send = (timeoutMs: number): void => {
       const request = { stream: s, subject: `${s}.a`, payload: bytes('1'), timeoutMs };

@@ -16,7 +16,7 @@ for (const seed of [1, 2, 3]) {
       pass: (ms) => Promise.resolve(clock.run(clock.nowMs() + ms)),
       crash: () => Promise.resolve(cluster.crash()),
       recover: () => Promise.resolve(cluster.recover()),
-      stand: () => cluster.stop(),
+      stand: () => Promise.resolve(cluster.stop()),
       go: () => cluster.recover(),
       end: () => Promise.resolve(),
     });

@@ -21,7 +21,7 @@ export interface BusHarness {
   crash(): Promise<void>;
   recover(): Promise<void>;
   /** The server stands still, connections stay open; `go` lets it run again. */
-  stand(): void;
+  stand(): Promise<void>;
   go(): void;
   end(): Promise<void>;
 }
