@@ -124,17 +124,21 @@ export class RegistryStore {
       const sequence = await this.#append(resourceSubject(kind, name), plan, deadlineMs);
       if (sequence === undefined) continue;
       await this.#imageAt(sequence, CATCH_UP_MS);
-      return this.#written(request, sequence);
+      return this.#written(request, plan, sequence);
     }
     throw new RegistryFault('unavailable', 'the registry did not come to rest: try again');
   }
 
-  #written({ kind, name, action }: WriteRequest, sequence: number): Resource | undefined {
-    const { position } = this.#feed.image;
-    if (position < sequence) {
-      throw new RegistryFault('unavailable', 'written, but not to be read yet: NATS is slow');
-    }
-    return action === 'delete' ? undefined : this.#feed.image.get(kind, name);
+  #written(request: WriteRequest, plan: WritePlan, sequence: number): Resource | undefined {
+    if (plan.kind !== 'put') return undefined;
+    const { kind, name } = request;
+    const standing: Resource | undefined = this.#feed.image.get(kind, name);
+    if (standing?.revision === sequence) return standing;
+    // Another control process has overwritten or deleted it already; this write was done all the
+    // same. (Or the image is late: NATS is slow.)
+    const updatedAtMs = this.#clock.wallMs();
+    const { spec, createdAtMs = updatedAtMs } = plan;
+    return { kind, name, revision: sequence, createdAtMs, updatedAtMs, spec };
   }
 
   /** The write's sequence; undefined: the registry moved, plan again. Throws RegistryFault. */
