@@ -5,6 +5,7 @@
  * something failed. Failures are shown with their reason and with what their file wrote.
  * Set-up (first use only) does not count against the time limit.
  */
+import { constants } from 'node:os';
 import { relative } from 'node:path';
 import { ROOT, runScript } from './setup/project.mjs';
 import { setUp } from './setup/setup.mjs';
@@ -14,6 +15,10 @@ import { runTests } from './testing/test-run.mjs';
 
 const SLOWEST_SHOWN = 5;
 const SLOW_MS = 1_000;
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => process.exit(128 + constants.signals[signal]));
+}
 
 runScript(async () => {
   const selection = parseSelection(process.argv.slice(2));

@@ -26,6 +26,8 @@ export async function runTests(options) {
   const child = start(options);
   const stop = () => killGroup(child.pid);
   options.signal.addEventListener('abort', stop, { once: true });
+  // A group of its own hears no Ctrl-C: it must not outlive us.
+  process.once('exit', stop);
   const lines = createInterface({ input: child.stdout });
   lines.on('line', (text) => {
     if (text.startsWith(LINE_MARK)) keep(result, JSON.parse(text.slice(1)));
@@ -36,6 +38,7 @@ export async function runTests(options) {
     child.once('close', (code, signal) => done({ code, signal }));
   });
   options.signal.removeEventListener('abort', stop);
+  process.removeListener('exit', stop);
   killGroup(child.pid);
   judge(result, options, ended, stray);
   return result;
