@@ -161,7 +161,8 @@ export class RegistryStore {
       if (result.kind === 'failed') throw new RegistryFault('unavailable', result.why);
       if (result.kind === 'refused') {
         // After an undecided attempt the refusal may be about our own record.
-        const own = attempt === 1 ? undefined : await this.#ownSequence(subject, writeId);
+        const own =
+          attempt === 1 ? undefined : await this.#ownSequence(request, writeId, deadlineMs);
         if (own !== undefined) return own;
         await this.#catchUpFrom(expected);
         return undefined;
@@ -178,12 +179,29 @@ export class RegistryStore {
     return new Promise((resolve) => this.#bus.append(request, resolve));
   }
 
-  async #ownSequence(subject: string, writeId: string): Promise<number | undefined> {
-    const last = await new Promise<GetResult>((resolve) => {
-      this.#bus.lastOnSubject(REGISTRY_STREAM, subject, resolve);
-    });
-    if (last.kind !== 'found' || writeIdOf(last.message.payload) !== writeId) return undefined;
-    return last.message.sequence;
+  /** Where an undecided write landed; undefined: it did not, and cannot any more. */
+  async #ownSequence(
+    { subject, expectedLastSequence = 0 }: AppendRequest,
+    writeId: string,
+    deadlineMs: number,
+  ): Promise<number | undefined> {
+    for (;;) {
+      const last = await new Promise<GetResult>((resolve) => {
+        this.#bus.lastOnSubject(REGISTRY_STREAM, subject, resolve);
+      });
+      if (last.kind === 'absent') return undefined;
+      if (last.kind === 'found') {
+        const { payload, sequence } = last.message;
+        if (writeIdOf(payload) === writeId) return sequence;
+        if (sequence <= expectedLastSequence) return undefined;
+        // Another's record stands where ours would: ours may have been there for a moment.
+        throw new RegistryFault('unavailable', 'another write met this one: read what stands');
+      }
+      if (this.#clock.nowMs() >= deadlineMs) {
+        throw new RegistryFault('unavailable', 'NATS did not answer: the write may have happened');
+      }
+      await this.#pause(REPEAT_PAUSE_MS);
+    }
   }
 
   /** Waits until the image has moved on; if nothing comes, asks the stream where it ends. */
