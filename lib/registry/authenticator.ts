@@ -7,7 +7,8 @@
  *        registered thumbprint, where any certificate will do. Its dates count in both.
  * Order: certificate, client, state, proof: the reason is the first that fails.
  * Cost:  a proven chain is remembered with the leaf object as long as the same CA certificates are
- *        registered, so asking again for an open connection costs no signature check (~200 µs at first).
+ *        registered, so asking again for an open connection costs no signature check (~200 µs at
+ *        first).
  */
 import type { X509Certificate } from 'node:crypto';
 import type { Reason } from '#base';
