@@ -23,7 +23,9 @@ export type Random = () => number;
 
 let idleTasks: (() => void)[] = [];
 
-/** All idle tasks of a turn run as one callback, so what they write to a socket leaves in one go. */
+/**
+ * All idle tasks of a turn run as one callback, so what they write to a socket leaves in one go.
+ */
 function runIdleTasks(): void {
   const tasks = idleTasks;
   idleTasks = [];

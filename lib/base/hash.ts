@@ -19,7 +19,9 @@ export function hashText(text: string): number {
   return hashBytes(bytes, 0, bytes.length);
 }
 
-/** Lanes per partition: topics that share a lane never stand in two unresolved records (protocol 1). */
+/**
+ * Lanes per partition: topics that share a lane never stand in two unresolved records (protocol 1).
+ */
 export const LANES = 64;
 
 /** Partition of a hash: the high bits, so that partition and lane are independent. */

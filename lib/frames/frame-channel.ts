@@ -3,7 +3,8 @@
  *
  * Shape: one growing buffer of sections; at most one range section is open, that of the partition
  *        written last. Partitions of the process share a message (protocol 26).
- * Flush: when the loop is idle or FRAME_BYTES_MAX is reached; a message larger than that goes alone.
+ * Flush: when the loop is idle or FRAME_BYTES_MAX is reached; a message larger than that goes
+ *        alone.
  * Ends:  frames may be lost (bus away): the gateway sees the gap in the chain and asks again, so
  *        nothing is kept or repeated here.
  */

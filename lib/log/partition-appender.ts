@@ -20,7 +20,9 @@ import { messageLength, RecordBuilder, recordNumber } from './record.ts';
 export const RECORD_MESSAGES_DEFAULT = RECORD_MESSAGES_MAX;
 /** Bytes of one record before it is closed. Range 4 KiB – 512 KiB; readers like 64–256 KiB. */
 export const RECORD_BYTES_DEFAULT = 256 * 1024;
-/** Unresolved bytes per partition at which sockets stop being read. About a second of a slow disk. */
+/**
+ * Unresolved bytes per partition at which sockets stop being read. About a second of a slow disk.
+ */
 export const PENDING_BYTES_DEFAULT = 4 * 1024 * 1024;
 /** First wait before a repeat; doubles up to RETRY_MS_MAX. */
 const RETRY_MS_MIN = 50;

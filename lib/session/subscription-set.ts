@@ -1,7 +1,8 @@
 /**
  * Subscriptions of one session — what SUBSCRIBE asks, judged filter by filter.
  *
- * Bound: `subscriptionCountMax` per session; a filter asked again replaces itself and costs nothing.
+ * Bound: `subscriptionCountMax` per session; a filter asked again replaces itself and costs
+ *        nothing.
  * Spec:  MQTT 5 §3.8, §3.9.3; [MQTT-3.8.3-4], [MQTT-3.8.4-3], [MQTT-3.8.4-5], [MQTT-3.9.3-1].
  */
 import { REASONS } from '#base';

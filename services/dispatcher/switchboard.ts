@@ -2,8 +2,8 @@
  * Switchboard — this dispatcher process's lines to all gateways, shared by its partitions.
  *
  * Shape: per live gateway one frame channel and a small number; one index from topic to the
- *        numbers of gateways that have a subscriber (docs/adr/0005). Routes are cached per topic and
- *        valid for one generation of the index.
+ *        numbers of gateways that have a subscriber (docs/adr/0005). Routes are cached per topic
+ *        and valid for one generation of the index.
  * Flush: everything said in a turn of the loop leaves when it is idle, or at FRAME_BYTES_MAX.
  * Full:  the route cache is emptied at ROUTES_MAX topics.
  */

@@ -1,11 +1,11 @@
 /**
  * Connection output — the bytes for one client, collected during a turn and written at once.
  *
- * Shape: packets are encoded straight into one buffer (`reserve`, then `commit`); 64 KiB are a write
- *        of their own. The buffer comes back for reuse when the socket took everything at once, and
- *        is left to the socket otherwise.
- * Full:  the owner asks `pendingBytes` before it adds a message and drops or ends by name. While the
- *        socket takes nothing, packets are collected and no write is made until it does.
+ * Shape: packets are encoded straight into one buffer (`reserve`, then `commit`); 64 KiB are a
+ *        write of their own. The buffer comes back for reuse when the socket took everything at
+ *        once, and is left to the socket otherwise.
+ * Full:  the owner asks `pendingBytes` before it adds a message and drops or ends by name. While
+ *        the socket takes nothing, packets are collected and no write is made until it does.
  * Ends:  `finish` writes the farewell and closes our half; `discard` throws everything away.
  */
 import type { Socket } from 'node:net';

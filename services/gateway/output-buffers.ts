@@ -2,7 +2,8 @@
  * Output buffers — what connections write into during a turn, shared by all of them.
  *
  * Shape: two sizes; a connection has one only between its first packet of a turn and the write.
- * Bound: OUTPUT_POOL_COUNT free ones per size; a buffer that a socket keeps is left to the collector.
+ * Bound: OUTPUT_POOL_COUNT free ones per size; a buffer that a socket keeps is left to the
+ *        collector.
  */
 import { OUTPUT_LARGE_BYTES, OUTPUT_POOL_COUNT, OUTPUT_SMALL_BYTES } from './limits.ts';
 

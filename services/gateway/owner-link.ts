@@ -4,8 +4,8 @@
  * Shape: pure state: epoch trusted, done position, filter version answered, requests waiting. What
  *        is to be sent is handed to `send`; the caller collects a turn's messages per partition.
  * Owner: one per (gateway, partition).
- * Rules: epochs never go back (17, 19); ranges chain by (from, to] (26); a gap is asked for once per
- *        round trip; whatever stays unanswered is asked again at `tick`.
+ * Rules: epochs never go back (17, 19); ranges chain by (from, to] (26); a gap is asked for once
+ *        per round trip; whatever stays unanswered is asked again at `tick`.
  */
 import type { GatewayMessage, RangeReader } from '#frames';
 import type { Position } from '#log';

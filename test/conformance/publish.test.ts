@@ -1,5 +1,6 @@
 /**
- * PUBLISH and PUBACK in both directions as a client sees them on a socket, by statement. (Routing itself is proven with the real core; here one process routes.)
+ * PUBLISH and PUBACK in both directions as a client sees them on a socket, by statement. (Routing
+ * itself is proven with the real core; here one process routes.)
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

@@ -1,5 +1,6 @@
 /**
- * 50 MB of random bytes in 1,000 connections: the process lives, and its memory is back within 10 MB.
+ * 50 MB of random bytes in 1,000 connections: the process lives, and its memory is back within 10
+ * MB.
  *
  * Half of the connections are random from the first byte; the others are let in first, so that the
  * bytes reach the decoder of an open session, some behind a header that promises a large packet.

@@ -2,8 +2,8 @@
  * A history: a seeded run of a cluster under faults, and the check of what everybody saw
  * (protocol, Invariants).
  *
- * Shape: clients publish, subscribe, come and go all the time; faults of the setting strike between;
- *        then all faults end, the cluster drains, and the checker looks at every client.
+ * Shape: clients publish, subscribe, come and go all the time; faults of the setting strike
+ *        between; then all faults end, the cluster drains, and the checker looks at every client.
  */
 import { topicMatchesFilter } from '#topics';
 import { RecordReader } from '#log';

@@ -1,4 +1,6 @@
-/** A connected client of a simulated gateway: drives the core's seam and writes down what it gets. */
+/**
+ * A connected client of a simulated gateway: drives the core's seam and writes down what it gets.
+ */
 import type { Reason } from '#base';
 import { PublishView } from '#mqtt';
 import type { Delivery, GatewayCore, LocalClient } from '../../services/gateway/port.ts';

@@ -17,7 +17,9 @@ export class MemoryRequests {
     this.#clock = clock;
   }
 
-  /** `serve` runs at the server, `onAnswer` in the process: with undefined and why, if none came. */
+  /**
+   * `serve` runs at the server, `onAnswer` in the process: with undefined and why, if none came.
+   */
   send<T>(
     serve: (answer: (value: T) => void) => void,
     onAnswer: (value: T | undefined, why: string) => void,

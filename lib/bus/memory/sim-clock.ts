@@ -59,7 +59,9 @@ export class SimClock implements Clock {
     this.#idle.push(task);
   }
 
-  /** Runs one due task, or the idle tasks, or moves to the next due time. False: nothing is left. */
+  /**
+   * Runs one due task, or the idle tasks, or moves to the next due time. False: nothing is left.
+   */
   step(untilMs = Number.POSITIVE_INFINITY): boolean {
     for (;;) {
       const top = this.#heap[0];

@@ -3,7 +3,8 @@
  *
  * Shape: a map from a number to a waiter; the number is the last token of the reply subject under
  *        one wildcard inbox, so an answer costs a map look-up and no subscription.
- * Time:  one timer for all while anything waits, every TICK_MS: a time-out comes up to TICK_MS late.
+ * Time:  one timer for all while anything waits, every TICK_MS: a time-out comes up to TICK_MS
+ *        late.
  * Ends:  every waiter is settled exactly once: by its answer, its time-out or the lost connection.
  *        Late answers find nothing and are dropped; numbers are never used twice.
  */

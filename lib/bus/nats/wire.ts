@@ -63,7 +63,9 @@ export class Wire {
     return this.#link.connection !== undefined;
   }
 
-  /** Largest payload the server takes, bytes; a reload may change it; 0 before the first connection. */
+  /**
+   * Largest payload the server takes, bytes; a reload may change it; 0 before the first connection.
+   */
   get payloadBytesMax(): number {
     return this.#link.connection?.info?.max_payload ?? this.#payloadBytesMax;
   }

@@ -44,7 +44,11 @@ test('tests are counted one by one, with what they and their file said', async (
 });
 
 test('a file without tests, a broken one and an error after the end fail', async () => {
-  const late = `${IMPORT}test('late', () => {\n  setTimeout(() => { throw new Error('late'); }, 5);\n});`;
+  const late = [
+    IMPORT + "test('late', () => {",
+    "  setTimeout(() => { throw new Error('late'); }, 5);",
+    '});',
+  ].join('\n');
   const result = await run({
     'empty.test.ts': 'export const x = 1;\n',
     'broken.test.ts': `import './nowhere.ts';\n`,

@@ -33,5 +33,8 @@ test('columns count characters, not bytes; shebang, generated and test files pas
   assert.equal(says('scripts/a.mjs', `#!/usr/bin/env node\n${HEADER}`), '');
   assert.equal(says('lib/registry/gen/weir/v1/a_pb.ts', 'x'.repeat(200)), '');
   assert.equal(says('test/unit/log/log-record.test.ts', 'test();'), '');
+  const title = `  test('${'x'.repeat(100)}', () => {});`;
+  assert.equal(says('test/unit/log/log-record.test.ts', title), '');
+  assert.match(says('lib/log/a.ts', `${HEADER}${title}`), /columns/);
   assert.equal(says('scripts/setup/node.d.mts', HEADER), '');
 });
