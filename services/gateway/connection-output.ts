@@ -22,6 +22,8 @@ export class ConnectionOutput {
   #length = 0;
   /** Bytes handed to the socket that it has not passed on. */
   #stalledBytes = 0;
+  /** Buffers that the socket still reads from. */
+  #lent: Buffer[] = [];
   #isScheduled = false;
   #isOver = false;
   readonly #socket: Socket;
@@ -98,7 +100,9 @@ export class ConnectionOutput {
   discard(): void {
     this.#isOver = true;
     this.#length = 0;
-    if (this.buffer !== NONE) this.#giveBack();
+    this.#lent = [];
+    giveBuffer(this.buffer);
+    this.buffer = NONE;
   }
 
   #makeRoom(bytes: number): void {
@@ -106,12 +110,12 @@ export class ConnectionOutput {
     if (needed <= OUTPUT_LARGE_BYTES) {
       const larger = takeBuffer(needed > OUTPUT_SMALL_BYTES);
       this.buffer.copy(larger, 0, 0, this.#length);
-      if (this.buffer !== NONE) giveBuffer(this.buffer);
+      giveBuffer(this.buffer);
       this.buffer = larger;
       return;
     }
     if (this.#length > 0) this.#write();
-    if (this.buffer !== NONE) this.#giveBack();
+    giveBuffer(this.buffer);
     this.buffer = bytes > OUTPUT_LARGE_BYTES ? Buffer.allocUnsafeSlow(bytes) : takeBuffer(true);
   }
 
@@ -121,10 +125,10 @@ export class ConnectionOutput {
     this.#length = 0;
     const wasStalled = this.#stalledBytes > 0;
     if (!this.#isOver) this.#send(buffer.subarray(0, length));
-    // Taken at once: the bytes are in the kernel and the buffer is free. Otherwise the socket
-    // still reads from it.
-    if (!wasStalled && this.#stalledBytes === 0) this.#giveBack();
-    else this.buffer = NONE;
+    // Taken at once: the bytes are in the kernel. Otherwise the socket still reads from the buffer.
+    if (!wasStalled && this.#stalledBytes === 0) giveBuffer(buffer);
+    else this.#lent.push(buffer);
+    this.buffer = NONE;
   }
 
   #send(bytes: Buffer): void {
@@ -146,16 +150,11 @@ export class ConnectionOutput {
   #drained(): void {
     this.#stalledBytes = this.#socket.writableLength;
     if (this.#stalledBytes > 0) return;
+    while (this.#lent.length > 0) giveBuffer(this.#lent.pop() ?? NONE);
     if (this.#length > 0 && !this.#isOver) this.#write();
     if (this.#isHolding && this.#stalledBytes === 0) {
       this.#isHolding = false;
       this.#onHold(false);
     }
-  }
-
-  #giveBack(): void {
-    const { length } = this.buffer;
-    if (length === OUTPUT_SMALL_BYTES || length === OUTPUT_LARGE_BYTES) giveBuffer(this.buffer);
-    this.buffer = NONE;
   }
 }

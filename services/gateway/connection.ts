@@ -226,10 +226,7 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   }
 
   publish(view: PublishView, token: number): void {
-    const { metrics, core } = this.#parts;
-    if (token < 0) metrics.publishesQos0++;
-    else metrics.publishesQos1++;
-    core.publish(this, view, this.#permissions.topicKey, token);
+    this.#parts.core.publish(this, view, this.#permissions.topicKey, token);
   }
 
   subscribe(subscriptions: readonly GrantedSubscription[], onEffective: () => void): void {

@@ -1,7 +1,7 @@
 /**
  * Metrics of the edge — plain counters, read when somebody scrapes.
  *
- * Labels are reasons and QoS only; nothing is labelled by client or topic.
+ * Labels are reasons only; nothing is labelled by client or topic. Messages are counted by the core.
  */
 import { REASONS } from '#base';
 import type { Reason } from '#base';
@@ -21,10 +21,6 @@ export class GatewayMetrics {
   connectionsOpen = 0;
   sessionsOpen = 0;
   handshakesWaiting = 0;
-  publishesQos0 = 0;
-  publishesQos1 = 0;
-  deliveriesQos0 = 0;
-  deliveriesQos1 = 0;
   bytesReceived = 0;
   bytesSent = 0;
   socketWrites = 0;
@@ -47,12 +43,6 @@ export class GatewayMetrics {
       'weir_gateway_handshakes_waiting',
       'Sockets whose TLS handshake waits for its turn.',
       () => this.handshakesWaiting,
-    );
-    metrics.counter('weir_gateway_publishes_total', 'PUBLISHes taken from clients.', () =>
-      byQos(this.publishesQos0, this.publishesQos1),
-    );
-    metrics.counter('weir_gateway_deliveries_total', 'PUBLISHes sent to clients.', () =>
-      byQos(this.deliveriesQos0, this.deliveriesQos1),
     );
     metrics.counter(
       'weir_gateway_received_bytes_total',
@@ -90,13 +80,6 @@ export class GatewayMetrics {
       CONNECT_BUCKETS_SECONDS,
     );
   }
-}
-
-function byQos(qos0: number, qos1: number): Sample[] {
-  return [
-    [{ qos: '0' }, qos0],
-    [{ qos: '1' }, qos1],
-  ];
 }
 
 function byReason(counts: ReasonCounts, ...kinds: readonly string[]): Sample[] {

@@ -36,8 +36,10 @@ export const OUTPUT_HOLD_BYTES = 256 * 1024;
 export const OUTPUT_SMALL_BYTES = 2 * 1024;
 /** Buffer that it grows to, and the largest single write, bytes. */
 export const OUTPUT_LARGE_BYTES = 64 * 1024;
-/** Free buffers kept of each size; 64 × 64 KiB = 4 MiB. */
-export const OUTPUT_POOL_COUNT = 64;
+/** Free small buffers kept: as many sockets may be written to in one turn; 2 MiB. */
+export const OUTPUT_SMALL_POOL_COUNT = 1_024;
+/** Free large buffers kept; 4 MiB. */
+export const OUTPUT_LARGE_POOL_COUNT = 64;
 
 /** Topics whose publish permission a connection remembers; then it starts anew. */
 export const PERMISSION_CACHE_COUNT = 1_024;

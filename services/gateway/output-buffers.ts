@@ -5,7 +5,12 @@
  * Bound: OUTPUT_POOL_COUNT free ones per size; a buffer that a socket keeps is left to the
  *        collector.
  */
-import { OUTPUT_LARGE_BYTES, OUTPUT_POOL_COUNT, OUTPUT_SMALL_BYTES } from './limits.ts';
+import {
+  OUTPUT_LARGE_BYTES,
+  OUTPUT_LARGE_POOL_COUNT,
+  OUTPUT_SMALL_BYTES,
+  OUTPUT_SMALL_POOL_COUNT,
+} from './limits.ts';
 
 const small: Buffer[] = [];
 const large: Buffer[] = [];
@@ -16,8 +21,12 @@ export function takeBuffer(isLarge: boolean): Buffer {
   return Buffer.allocUnsafeSlow(isLarge ? OUTPUT_LARGE_BYTES : OUTPUT_SMALL_BYTES);
 }
 
-/** Only for buffers of `takeBuffer` that nobody else sees any more. */
+/** For buffers that nobody else sees any more; those of other sizes are left to the collector. */
 export function giveBuffer(buffer: Buffer): void {
-  const pool = buffer.length === OUTPUT_LARGE_BYTES ? large : small;
-  if (pool.length < OUTPUT_POOL_COUNT) pool.push(buffer);
+  const { length } = buffer;
+  if (length === OUTPUT_SMALL_BYTES) {
+    if (small.length < OUTPUT_SMALL_POOL_COUNT) small.push(buffer);
+  } else if (length === OUTPUT_LARGE_BYTES && large.length < OUTPUT_LARGE_POOL_COUNT) {
+    large.push(buffer);
+  }
 }

@@ -94,8 +94,6 @@ export class PacketSender implements SessionOutput {
     const length = publishLength(view, this.#version, qos, options);
     if (length > this.#packetBytesMax) return this.#drop('message_exceeds_client_maximum');
     const output = this.#output;
-    if (qos === 0) this.#metrics.deliveriesQos0++;
-    else this.#metrics.deliveriesQos1++;
     if (
       qos === 0 &&
       length >= SHARED_PACKET_BYTES_MIN &&
