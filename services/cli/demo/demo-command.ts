@@ -67,6 +67,7 @@ function connectAs(name: string, endpoints: Endpoints, gatewayNumber: number): M
     ca: readFileSync(ca),
     cert: readFileSync(join(directory, `${name}.pem`)),
     key: readFileSync(join(directory, `${name}.key`)),
+    username: name,
     clientId: `demo-${name}`,
     protocolVersion: 5,
     clean: true,

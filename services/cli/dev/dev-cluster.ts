@@ -6,6 +6,7 @@
  * Ends:  on a stop request, at any moment: whatever was started is stopped, in reverse order.
  */
 import type { CertificatePaths } from '../certs/store.ts';
+import { ControlClient } from '../registry/control-client.ts';
 import { createPalette, wantsColour } from '../terminal.ts';
 import type { Palette } from '../terminal.ts';
 import type { DevOptions } from './dev-command.ts';
@@ -13,6 +14,7 @@ import { writeEndpoints } from './endpoints.ts';
 import type { ProcessEndpoint } from './endpoints.ts';
 import { measureFsyncRate } from './fsync-rate.ts';
 import { renderLogLine } from './log-line.ts';
+import { LOOPBACK } from './ports.ts';
 import { SERVER_CERTIFICATE, prepare } from './preflight.ts';
 import type { Preflight } from './preflight.ts';
 import { planProcesses } from './process-table.ts';
@@ -98,13 +100,13 @@ class DevCluster {
     const first = isFirstStart ? ' (first start: made a CA and certificates)' : '';
     this.#printNotice(`starting ${count} processes on ${data.path}${first}`);
     const registration = new Registration({
-      apiUrl: `http://127.0.0.1:${ports.control}`,
+      client: new ControlClient(`http://${LOOPBACK}:${ports.control}`),
       authority: certificates.authority.certificate,
       registeredFile: data.registeredFile,
     });
     const whenReady = new Map([['control', () => registration.registerDevelopment()]]);
     if (ports.webhook !== undefined) {
-      const url = `http://127.0.0.1:${ports.webhook}/events`;
+      const url = `http://${LOOPBACK}:${ports.webhook}/events`;
       whenReady.set('demo', () => registration.registerDemo(url));
     }
     const fsyncsPerSecond = measureFsyncRate(data.path);

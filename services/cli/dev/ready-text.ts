@@ -83,7 +83,7 @@ export function renderExamples(options: ReadyOptions): string[] {
   const last = ports.gateways.length;
   const mosquitto = (name: string, port: number): string => {
     const file = (part: string): string => quote(join(dataDirectory, 'certs', part));
-    const own = `--cert ${file(`${name}.pem`)} --key ${file(`${name}.key`)}`;
+    const own = `-u ${name} --cert ${file(`${name}.pem`)} --key ${file(`${name}.key`)}`;
     return `-h localhost -p ${port} --cafile ${file('ca.pem')} ${own}`;
   };
   const { tls: firstPort = 0 } = ports.gateways[0] ?? {};

@@ -10,8 +10,10 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
 import { Fault } from '#base';
+import { applyResources, readResources } from '../registry/apply-command.ts';
+import type { ControlClient } from '../registry/control-client.ts';
+import type { DeclaredResource } from '../registry/resource-file.ts';
 import { writeWhole } from './data-directory.ts';
 
 /** Clients of dev-registry.yaml; each has a certificate of its name. */
@@ -21,25 +23,11 @@ const CA_NAME = 'development-ca';
 const DEMO_NAME = 'demo';
 
 export interface RegistrationOptions {
-  readonly apiUrl: string;
+  readonly client: ControlClient;
   /** PEM file of the CA. */
   readonly authority: string;
   readonly registeredFile: string;
 }
-
-interface DevResource {
-  readonly kind: string;
-  readonly name: string;
-}
-
-const COLLECTIONS: Readonly<Record<string, string>> = {
-  CaCertificate: 'caCertificates',
-  Client: 'clients',
-  ClientGroup: 'clientGroups',
-  TopicSpace: 'topicSpaces',
-  PermissionBinding: 'permissionBindings',
-  EventSubscription: 'eventSubscriptions',
-};
 
 export class Registration {
   readonly #options: RegistrationOptions;
@@ -48,53 +36,40 @@ export class Registration {
     this.#options = options;
   }
 
+  /** Throws a Fault that says what was refused. */
   async registerDevelopment(): Promise<void> {
     const { authority, registeredFile } = this.#options;
     const encodedCertificate = readFileSync(authority, 'utf8');
     if (existsSync(registeredFile) && readFileSync(registeredFile, 'utf8') === encodedCertificate) {
       return;
     }
-    await this.#apply({ kind: 'CaCertificate', name: CA_NAME, encodedCertificate });
-    for (const resource of readResources()) await this.#apply(resource);
+    const ca = declare('caCertificates', CA_NAME, { encodedCertificate });
+    await this.#apply([ca, ...readResources([RESOURCES])]);
     writeWhole(registeredFile, encodedCertificate);
   }
 
   /** Its topic filter is all of `demo/`, so that a user's own publishes there arrive too. */
   async registerDemo(endpointUrl: string): Promise<void> {
-    const destination = { webhook: { endpointUrl } };
-    const topicFilters = ['demo/#'];
-    await this.#apply({ kind: 'EventSubscription', name: DEMO_NAME, topicFilters, destination });
+    const spec = { topicFilters: ['demo/#'], destination: { webhook: { endpointUrl } } };
+    await this.#apply([declare('eventSubscriptions', DEMO_NAME, spec)]);
   }
 
   async removeDemo(): Promise<void> {
-    const answer = await this.#call('DELETE', `eventSubscriptions/${DEMO_NAME}`, undefined);
-    if (answer !== 404) requireSuccess(answer, DEMO_NAME);
+    await this.#options.client.delete('eventSubscriptions', DEMO_NAME);
   }
 
-  async #apply<Body extends DevResource>({ kind, ...body }: Body): Promise<void> {
-    const collection = COLLECTIONS[kind] ?? kind;
-    const created = await this.#call('POST', collection, body);
-    if (created !== 409) return requireSuccess(created, body.name);
-    const updated = await this.#call('PUT', `${collection}/${body.name}`, body);
-    return requireSuccess(updated, body.name);
-  }
-
-  async #call(method: string, path: string, body: object | undefined): Promise<number | string> {
-    const response = await fetch(`${this.#options.apiUrl}/v1/namespaces/default/${path}`, {
-      method,
-      headers: { 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    return response.ok || [404, 409].includes(response.status) ? response.status : text;
+  async #apply(resources: readonly DeclaredResource[]): Promise<void> {
+    const refusals: string[] = [];
+    const refuse = (line: string): void => void refusals.push(line);
+    const failed = await applyResources(this.#options.client, resources, () => undefined, refuse);
+    if (failed > 0) throw new Fault('WEIR_CONFIG', `control refused: ${refusals.join('; ')}`);
   }
 }
 
-function readResources(): DevResource[] {
-  return parseAllDocuments(readFileSync(RESOURCES, 'utf8')).map((document) => document.toJS());
-}
-
-function requireSuccess(answer: number | string, name: string): void {
-  if (typeof answer === 'number' && answer < 300) return;
-  throw new Fault('WEIR_CONFIG', `control refused ${name}: ${answer}`);
+function declare(
+  kind: DeclaredResource['kind'],
+  name: string,
+  spec: Record<string, unknown>,
+): DeclaredResource {
+  return { kind, name, spec, placeOf: (field) => `weir dev, ${field}` };
 }

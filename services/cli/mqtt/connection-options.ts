@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
-import { connectAsync } from 'mqtt';
+import { ErrorWithSubackPacket, connectAsync } from 'mqtt';
 import type { IClientOptions, MqttClient } from 'mqtt';
 import { Fault } from '#base';
 import { DEFAULT_DATA, requireEndpoints } from '../dev/endpoints.ts';
@@ -28,6 +28,8 @@ export interface ConnectionOptions {
   readonly data: string;
 }
 
+/** Reason codes from here on are refusals, in both versions of SUBACK. */
+export const REFUSED_FROM = 0x80;
 const CONNECT_LIMIT_MS = 10_000;
 const RECONNECT_MS = 1_000;
 const PORT_PLAIN = 1883;
@@ -42,7 +44,7 @@ export function addConnectionOptions(command: Command): Command {
     .option('--cert <file>', 'PEM of the client certificate')
     .option('--key <file>', 'PEM of its private key')
     .option('-i, --id <id>', 'client identifier; a random one if not given')
-    .option('-u, --username <name>', 'user name')
+    .option('-u, --username <name>', 'authentication name of the client; default: --as')
     .addOption(
       new Option('-V, --protocol-version <version>', 'MQTT version: 5 or 3.1.1')
         .default(5, '5')
@@ -60,6 +62,8 @@ export async function connectClient(
   { again }: { readonly again: boolean },
 ): Promise<MqttClient> {
   const target = chooseTarget(options);
+  // The user name says which client the certificate shall prove.
+  const username = options.username ?? options.as;
   const where = `${target.host}:${target.port}`;
   try {
     return await connectAsync(
@@ -72,7 +76,7 @@ export async function connectClient(
         connectTimeout: CONNECT_LIMIT_MS,
         reconnectPeriod: again ? RECONNECT_MS : 0,
         ...(options.id === undefined ? {} : { clientId: options.id }),
-        ...(options.username === undefined ? {} : { username: options.username }),
+        ...(username === undefined ? {} : { username }),
       },
       false,
     );
@@ -131,12 +135,23 @@ function read(path: string): Buffer {
 /** `0x87 not authorized`, or what the system says. */
 export function describeFailure(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
-  const text = cause.message.replace(/^(Connection refused|Publish error): /, '');
+  const text = cause.message.replace(/^(Connection refused|Publish error|Subscribe error): /, '');
+  const refused = cause instanceof ErrorWithSubackPacket ? firstRefusal(cause) : undefined;
+  if (refused !== undefined) return `refused with ${hexCode(refused)} (${text})`;
   if ('code' in cause && typeof cause.code === 'number') {
-    return `refused with 0x${cause.code.toString(16).padStart(2, '0')} (${text})`;
+    return `refused with ${hexCode(cause.code)} (${text})`;
   }
   if (text !== '') return text;
   return 'code' in cause ? String(cause.code) : 'the connection was closed';
+}
+
+function firstRefusal({ packet }: ErrorWithSubackPacket): number | undefined {
+  return packet.granted.map(Number).find((code) => code >= REFUSED_FROM);
+}
+
+/** A reason code as the specification writes it: `0x87`. */
+export function hexCode(code: number): string {
+  return `0x${code.toString(16).padStart(2, '0')}`;
 }
 
 export function wholeNumber(text: string): number {

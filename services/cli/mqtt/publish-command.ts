@@ -8,6 +8,7 @@ import {
   addConnectionOptions,
   connectClient,
   describeFailure,
+  hexCode,
   qualityOfService,
   wholeNumber,
 } from './connection-options.ts';
@@ -45,14 +46,26 @@ export function publishCommand(program: Command): void {
 async function publish(options: PublishOptions): Promise<void> {
   const client = await connectClient(options, { again: false });
   const send = (payload: string): Promise<void> => sendOne(client, options, payload);
+  const lost = whenLost(client);
+  try {
+    await Promise.race([lost, options.lines === true ? sendLines(send) : sendAgain(options, send)]);
+  } finally {
+    await client.endAsync();
+  }
+}
+
+/** Rejects when the broker ends the connection, with its reason if it gave one (MQTT 5). */
+function whenLost(client: MqttClient): Promise<never> {
   const lost = new Promise<never>((_resolve, reject) => {
-    client.on('close', () => reject(new Fault('WEIR_CONFIG', 'the broker closed the connection')));
+    client.on('disconnect', ({ reasonCode = 0 }) => {
+      reject(new Fault('WEIR_CONFIG', `the broker ended the connection: ${hexCode(reasonCode)}`));
+    });
+    client.on('close', () => reject(new Fault('WEIR_CONFIG', 'the connection was closed')));
     client.on('error', (cause) => reject(cause));
   });
+  // Our own end closes it too, when nobody waits any longer.
   lost.catch(() => undefined);
-  await Promise.race([lost, options.lines === true ? sendLines(send) : sendAgain(options, send)]);
-  client.removeAllListeners('close');
-  await client.endAsync();
+  return lost;
 }
 
 async function sendAgain(

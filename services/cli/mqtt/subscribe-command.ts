@@ -9,9 +9,11 @@ import type { Command } from 'commander';
 import type { ISubscriptionGrant, MqttClient } from 'mqtt';
 import { Fault } from '#base';
 import {
+  REFUSED_FROM,
   addConnectionOptions,
   connectClient,
   describeFailure,
+  hexCode,
   qualityOfService,
   wholeNumber,
 } from './connection-options.ts';
@@ -24,8 +26,6 @@ interface SubscribeOptions extends ConnectionOptions {
   readonly count?: number;
   readonly timeout?: number;
 }
-
-const REFUSED_FROM = 0x80;
 
 export function subscribeCommand(program: Command): void {
   const command = program.command('sub').description('subscribe to topic filters and print');
@@ -42,6 +42,9 @@ export function subscribeCommand(program: Command): void {
 async function subscribe(options: SubscribeOptions): Promise<void> {
   const client = await connectClient(options, { again: true });
   const finished = printMessages(client, options);
+  client.on('disconnect', ({ reasonCode = 0 }) => {
+    console.error(`the broker ended the connection: ${hexCode(reasonCode)}`);
+  });
   client.on('reconnect', () => console.error('connection lost, connecting again'));
   client.on('error', (cause) => console.error(describeFailure(cause)));
   try {
@@ -81,7 +84,6 @@ function printMessages(client: MqttClient, options: SubscribeOptions): Promise<b
 function checkGranted(granted: readonly ISubscriptionGrant[]): void {
   for (const { topic, qos } of granted) {
     if (qos < REFUSED_FROM) continue;
-    const code = `0x${qos.toString(16)}`;
-    throw new Fault('WEIR_CONFIG', `cannot subscribe to ${topic}: refused with ${code}`);
+    throw new Fault('WEIR_CONFIG', `cannot subscribe to ${topic}: refused with ${hexCode(qos)}`);
   }
 }

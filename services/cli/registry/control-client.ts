@@ -65,10 +65,10 @@ export class ControlClient {
   async *list<Kind extends ResourceKind>(kind: Kind): AsyncGenerator<ApiResource<Kind>> {
     for (let pageToken = ''; ;) {
       const query = new URLSearchParams({ pageSize: String(PAGE_SIZE), pageToken });
-      const page = await this.#call('GET', `/${kind}?${query}`);
+      const page = await this.#call('GET', `/${kind}?${query.toString()}`);
       const resources = page[kind];
       if (Array.isArray(resources)) yield* resources as ApiResource<Kind>[];
-      pageToken = String(page['nextPageToken'] ?? '');
+      pageToken = textOf(page['nextPageToken']);
       if (pageToken === '') return;
     }
   }
@@ -181,13 +181,18 @@ function refusalOf(
     const list: unknown = detail['fieldViolations'];
     if (!Array.isArray(list)) return [];
     return list.filter(isJsonObject).map((one) => ({
-      field: String(one['field'] ?? ''),
-      description: String(one['description'] ?? ''),
+      field: textOf(one['field']),
+      description: textOf(one['description']),
     }));
   });
-  const message = error['message'] ?? `HTTP ${httpStatus}: ${text.slice(0, 200)}`;
-  const status = String(error['status'] ?? 'UNKNOWN');
-  return new ControlRefusal(httpStatus, status, String(message), violations);
+  const message = textOf(error['message']) || `HTTP ${httpStatus}: ${text.slice(0, 200)}`;
+  const status = textOf(error['status']) || 'UNKNOWN';
+  return new ControlRefusal(httpStatus, status, message, violations);
+}
+
+/** Empty for what is no text. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {
