@@ -67,7 +67,7 @@ test('a CONNECT that never comes, or never ends, is closed silently after the ti
   advance(edge, 2);
   await silent.closed();
   await slow.closed();
-  assert.equal(silent.received.length + slow.received.length, 0);
+  assert.equal(silent.receivedBytes + slow.receivedBytes, 0);
   assert.equal(edge.edge.metrics.ended.connect_timeout, 2);
 });
 
