@@ -75,8 +75,12 @@ function coreTests(use: () => Fixture): void {
     bus.publish('service', bytes('hello'), inbox);
     await harness.until(() => got.length === 1);
     assert.deepEqual(got, ['hello!']);
-    removeAnswers();
     removeService();
+    await harness.pass(50);
+    bus.publish('service', bytes('nobody there'), inbox);
+    await harness.pass(50);
+    assert.deepEqual(got, ['hello!'], 'where nobody listens nothing answers');
+    removeAnswers();
   });
 }
 

@@ -20,7 +20,10 @@ import { NatsFollower } from './nats-follower.ts';
 import { StreamApi } from './stream-api.ts';
 import { ensureStream } from './stream-setup.ts';
 import { SUBJECT_BYTES_MAX, type Wire } from './wire.ts';
-import { payloadOf } from './wire-message.ts';
+import { headerBytes, payloadOf, statusOf } from './wire-message.ts';
+
+/** The server's own answer to a request on a subject that nobody subscribes to. */
+const NO_RESPONDERS = 503;
 
 export class NatsBus implements Bus {
   readonly #wire: Wire;
@@ -57,6 +60,8 @@ export class NatsBus implements Bus {
   subscribe(subject: string, onMessage: (message: BusMessage) => void): () => void {
     const fixed = /[*>]/.test(subject) ? undefined : subject;
     return this.#wire.subscribe(subject, (message) => {
+      // Nobody answered is no answer: whoever asked has a time-out.
+      if (statusOf(headerBytes(message)) === NO_RESPONDERS) return;
       const reply = message.reply;
       onMessage({
         subject: fixed ?? message.subject,
