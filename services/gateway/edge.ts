@@ -20,13 +20,9 @@ import { FlushSchedule } from './flush-schedule.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import { Handshake } from './handshake.ts';
 import type { HandshakeOutcome } from './handshake.ts';
+import { HandshakeQueue } from './handshake-queue.ts';
 import { KeepAliveWheel } from './keep-alive-wheel.ts';
-import {
-  CONNECT_TIMEOUT_SECONDS,
-  HANDSHAKES_PER_TURN,
-  HANDSHAKES_WAITING_MAX,
-  RESUMPTIONS_PER_TURN,
-} from './limits.ts';
+import { CONNECT_TIMEOUT_SECONDS, RESUMPTIONS_PER_TURN } from './limits.ts';
 import { listen } from './listener.ts';
 import type { Listener } from './listener.ts';
 import type { PeerCertificates } from './peer-certificates.ts';
@@ -58,7 +54,7 @@ export class Edge {
   readonly #connects: ConnectFlow;
   readonly #connections = new Set<Connection>();
   readonly #listeners: Listener[] = [];
-  readonly #handshakes: TurnQueue<Handshake>;
+  readonly #handshakes: HandshakeQueue;
   #secureContext: SecureContext | undefined;
   #nextConnectionNumber = 1;
   #isPaused = false;
@@ -71,7 +67,7 @@ export class Edge {
     this.metrics = metrics;
     this.wheel = wheel;
     this.#connects = new ConnectFlow(clock, core, directory);
-    this.#handshakes = new TurnQueue(HANDSHAKES_PER_TURN, (handshake) => {
+    this.#handshakes = new HandshakeQueue(clock, (handshake) => {
       metrics.handshakesWaiting = this.#handshakes.size;
       if (this.#secureContext !== undefined) handshake.begin(this.#secureContext);
     });
@@ -138,7 +134,7 @@ export class Edge {
     const { metrics } = this;
     metrics.connectionsAccepted++;
     const isFull = metrics.connectionsOpen >= this.#options.connectionCountMax;
-    if (isFull || this.#handshakes.size >= HANDSHAKES_WAITING_MAX) {
+    if (isFull || this.#handshakes.isFull) {
       metrics.ended.server_busy++;
       socket.on('error', () => socket.destroy());
       socket.destroy();

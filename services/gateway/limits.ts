@@ -10,6 +10,10 @@
  * stays near 10 ms in a reconnect storm and the lease is renewed in time (design §11).
  */
 export const HANDSHAKES_PER_TURN = 8;
+/** Handshakes whose client's answer is expected: it may come for all of them in one turn. */
+export const HANDSHAKES_UNFINISHED_MAX = 48;
+/** A handshake counts as unfinished so long, milliseconds; most clients answer within it. */
+export const HANDSHAKE_SLOT_MS = 250;
 /** Sockets whose ClientHello waits for its turn; more are closed as `server_busy`. 5 s of work. */
 export const HANDSHAKES_WAITING_MAX = 4_096;
 /** CONNECTs whose authentication begins in one turn: two signature checks of 0.1 ms each. */
