@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { COMMON_SETTINGS, renderConfigReference } from '#runtime';
 import type { ReferenceSection } from '#runtime';
 import { CONTROL_OWN_SETTINGS } from '../services/control/config.ts';
+import { GATEWAY_OWN_SETTINGS } from '../services/gateway/config.ts';
 import { ROUTER_OWN_SETTINGS } from '../services/router/config.ts';
 
 export const CONFIG_SECTIONS: readonly ReferenceSection[] = [
@@ -16,6 +17,11 @@ export const CONFIG_SECTIONS: readonly ReferenceSection[] = [
     title: 'Control',
     says: 'Registry API and set-up of the cluster.',
     table: CONTROL_OWN_SETTINGS,
+  },
+  {
+    title: 'Gateway',
+    says: 'MQTT for clients; CONNACK announces what concerns them.',
+    table: GATEWAY_OWN_SETTINGS,
   },
   { title: 'Router', says: 'Delivery of events to webhooks.', table: ROUTER_OWN_SETTINGS },
 ];

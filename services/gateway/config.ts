@@ -6,8 +6,8 @@ import type { Config, SettingTable } from '#runtime';
 import { DEFAULT_SESSION_LIMITS } from '#session';
 import type { SessionLimits } from '#session';
 
-export const GATEWAY_SETTINGS = [
-  ...COMMON_SETTINGS,
+/** Without those that every process has. */
+export const GATEWAY_OWN_SETTINGS = [
   {
     name: 'mqttTlsHost',
     env: 'WEIR_MQTT_TLS_HOST',
@@ -125,6 +125,8 @@ export const GATEWAY_SETTINGS = [
     reason: 'Bytes that may wait for one slow client; then QoS 0 is dropped, QoS 1 closes it.',
   },
 ] as const satisfies SettingTable;
+
+export const GATEWAY_SETTINGS = [...COMMON_SETTINGS, ...GATEWAY_OWN_SETTINGS] as const;
 
 export type GatewayConfig = Config<typeof GATEWAY_SETTINGS>;
 
