@@ -29,6 +29,11 @@ function isOutput(type) {
   return type === 'test:stdout' || type === 'test:stderr' || type === 'test:diagnostic';
 }
 
+/** The test file that was run; a test may be written in another one that it imports. */
+function fileOf(data) {
+  return data.entryFile ?? data.file;
+}
+
 function endWithLine(text) {
   return text.endsWith('\n') ? text : `${text}\n`;
 }
@@ -37,7 +42,9 @@ function line(event) {
   return `${MARK}${JSON.stringify(event)}\n`;
 }
 
-function rememberName(ancestors, { file, nesting, name }) {
+function rememberName(ancestors, data) {
+  const { nesting, name } = data;
+  const file = fileOf(data);
   const names = ancestors.get(file) ?? [];
   names.length = nesting;
   names[nesting] = name;
@@ -45,9 +52,10 @@ function rememberName(ancestors, { file, nesting, name }) {
 }
 
 function describeResult(ancestors, type, data) {
-  const { details, file, name, nesting } = data;
+  const { details, name, nesting } = data;
+  const file = fileOf(data);
   // The runner speaks of a whole file under its own path; only its failures say something new.
-  const isFile = nesting === 0 && file !== undefined && file.endsWith(name);
+  const isFile = nesting === 0 && file !== undefined && resolve(name) === resolve(file);
   const isSuite = details.type === 'suite';
   if (type === 'test:pass' && (isSuite || isFile)) return undefined;
   if (type === 'test:fail' && details.error?.failureType === 'subtestsFailed') return undefined;

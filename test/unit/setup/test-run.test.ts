@@ -32,14 +32,15 @@ const names = (events: TestRunResult['passed']) => events.map(({ name }) => name
 
 test('tests are counted one by one, with what they and their file said', async () => {
   const text =
-    `${IMPORT}test('good', () => {});\n` +
+    `${IMPORT}test('good', () => {});\ntest('ts', () => {});\n` +
     `test('bad', () => { console.log('a word'); throw new Error('no luck'); });\n` +
     `describe('group', () => { it('in', () => {}); it.skip('left out', () => {}); });\n`;
   const result = await run({ 'a.test.ts': text });
-  assert.deepEqual(names(result.passed), ['good', 'group › in']);
+  // 'ts' is also the end of the file's own name.
+  assert.deepEqual(names(result.passed), ['good', 'group › in', 'ts']);
   assert.deepEqual(names(result.failed), ['bad']);
   assert.deepEqual(names(result.skipped), ['group › left out']);
-  assert.match(result.failed[0]?.why ?? '', /no luck[^]*a\.test\.ts:3/);
+  assert.match(result.failed[0]?.why ?? '', /no luck[^]*a\.test\.ts:4/);
   assert.match(result.output.get(join(directory, 'a.test.ts')) ?? '', /a word/);
 });
 
@@ -60,6 +61,13 @@ test('a file without tests, a broken one and an error after the end fail', async
     ['broken.test.ts', 'empty.test.ts', 'late.test.ts'],
   );
   assert.match(result.output.get(join(directory, 'broken.test.ts')) ?? '', /nowhere\.ts/);
+});
+
+test('a test that is written in another file counts for the file that was run', async () => {
+  writeFileSync(join(directory, 'suite.ts'), `${IMPORT}test('shared', () => {});\n`);
+  const result = await run({ 'entry.test.ts': `import './suite.ts';\n` });
+  assert.deepEqual(names(result.failed), []);
+  assert.equal(result.passed[0]?.file, join(directory, 'entry.test.ts'));
 });
 
 test('past the time bound everything is killed, and what had not ended has failed', async () => {
