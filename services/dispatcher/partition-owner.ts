@@ -282,6 +282,9 @@ export class PartitionOwner implements PartitionLogic, LineUser {
         link.answeredVersion = Math.min(link.answeredVersion, message.version);
         link.effectiveDue = true;
         this.#board.interest.require(incarnation, message.version + 1);
+        return;
+      case 'present': // welcomed above
+      case 'answer': // #onAnswer
     }
   }
 
