@@ -258,7 +258,11 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   }
 
   appended(token: number, outcome: 'stored' | 'full'): void {
-    this.session.appended(token, outcome);
+    try {
+      this.session.appended(token, outcome);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   close(reason: Reason): void {
