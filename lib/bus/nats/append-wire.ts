@@ -4,7 +4,7 @@
  * Meaning of errors: reference/jetstream, "What an answer to a conditional append means". What is
  * not known to decide, does not decide: the caller repeats under the same id.
  */
-import type { Msg, MsgHdrs } from '@nats-io/transport-node';
+import type { Msg } from '@nats-io/transport-node';
 import type { AppendRequest, AppendResult } from '../port.ts';
 import type { Waiter } from './pending-table.ts';
 import { headerBytes, payloadOf, statusOf } from './wire-message.ts';
@@ -38,11 +38,6 @@ export function encodeHeaders(request: AppendRequest): Buffer | undefined {
   }
   if (request.deletes === true) text += 'KV-Operation: DEL\r\n';
   return text === '' ? undefined : Buffer.from(`NATS/1.0\r\n${text}\r\n`, 'latin1');
-}
-
-/** A ready header block in the shape that the library's publish calls for: it only encodes. */
-export function asLibraryHeaders(block: Buffer): MsgHdrs {
-  return { encode: () => block } as unknown as MsgHdrs;
 }
 
 /** One append under way. */

@@ -53,8 +53,7 @@ export class NatsBus implements Bus {
     if (subject.length + (reply?.length ?? 0) > SUBJECT_BYTES_MAX) {
       throw new RangeError(`subject of ${subject.length} bytes would cut the connection`);
     }
-    // The library writes at the end of the turn, the caller's bytes are borrowed: hence the copy.
-    return this.#wire.publish(subject, Buffer.from(payload), reply);
+    return this.#wire.publish(subject, payload, reply);
   }
 
   subscribe(subject: string, onMessage: (message: BusMessage) => void): () => void {
@@ -86,7 +85,7 @@ export class NatsBus implements Bus {
       return;
     }
     const timeoutMs = request.timeoutMs ?? APPEND_TIMEOUT_MS;
-    this.#wire.request(subject, Buffer.from(payload), waiter, timeoutMs, headers);
+    this.#wire.request(subject, payload, waiter, timeoutMs, headers);
   }
 
   lastOnSubject(stream: string, subject: string, onResult: (result: GetResult) => void): void {

@@ -3,15 +3,16 @@
  *
  * Shape: subscriptions live here and are made anew on each connection; what waits for an answer
  *        stands in one pending table and ends with the connection.
- * Cost:  publish is a function call into the library, which writes once per turn of callbacks; an
- *        answer is a number read from a subject and a map look-up.
+ * Cost:  publish is a copy into what leaves at the end of the turn of callbacks; an answer is a
+ *        number read from a subject and a map look-up.
  * Fails: a callback that throws is a programming error: it is raised outside of the library, whose
  *        reader would swallow it.
  */
 import { randomBytes } from 'node:crypto';
-import type { Msg, NatsConnection, PublishOptions, Subscription } from '@nats-io/transport-node';
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { Clock } from '#base';
-import { asLibraryHeaders } from './append-wire.ts';
+import type { CommandWriter } from './command-writer.ts';
+import { takeOver } from './direct-socket.ts';
 import { Link } from './link.ts';
 import { PendingTable, type Waiter } from './pending-table.ts';
 import { lastNumberOfSubject } from './wire-message.ts';
@@ -36,6 +37,8 @@ export class Wire {
   readonly #listeners = new Set<(connected: boolean) => void>();
   readonly #inbox = `_INBOX.${randomBytes(12).toString('hex')}`;
   readonly #answers = `${this.#inbox}.`;
+  /** Of the connection in use. */
+  #writer: CommandWriter | undefined;
   #inboxes = 0;
   #payloadBytesMax = 0;
   #closed = false;
@@ -84,18 +87,19 @@ export class Wire {
     return `${this.#inbox}.u.${++this.#inboxes}`;
   }
 
-  /** `payload` is kept until it is written. False: not connected. */
-  publish(subject: string, payload: Uint8Array, reply?: string, headers?: Buffer): boolean {
+  /** `payload` is borrowed for the call. False: not connected. */
+  publish(subject: string, payload: Uint8Array, reply = '', headers?: Buffer): boolean {
     const { connection } = this.#link;
     if (connection === undefined || connection.isClosed()) return false;
-    const options: PublishOptions = {};
-    if (reply !== undefined) options.reply = reply;
-    if (headers !== undefined) options.headers = asLibraryHeaders(headers);
-    connection.publish(subject, payload, options);
+    const bytes = payload.length + (headers?.length ?? 0);
+    if (bytes > this.payloadBytesMax) {
+      throw new RangeError(`payload of ${bytes} bytes would cut the connection`);
+    }
+    this.#writer?.publish(subject, payload, reply, headers);
     return true;
   }
 
-  /** Sends a request; `waiter` is settled once. `payload` is kept until it is written. */
+  /** Sends a request; `waiter` is settled once. `payload` is borrowed for the call. */
   request(
     subject: string,
     payload: Uint8Array,
@@ -137,10 +141,13 @@ export class Wire {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#writer?.flush();
     await this.#link.close(CLOSE_FLUSH_MS);
   }
 
   #attach(connection: NatsConnection, subscription: WireSubscription): void {
+    // What is published from now on leaves after the SUB: see CommandWriter.
+    this.#writer?.flush();
     subscription.library = connection.subscribe(subscription.subject, {
       callback: (error, message) => {
         // What a given-up connection still brings is not heard any more.
@@ -158,12 +165,14 @@ export class Wire {
   }
 
   #onUp(connection: NatsConnection): void {
+    this.#writer = takeOver(connection);
     this.#payloadBytesMax = connection.info?.max_payload ?? 0;
     for (const subscription of this.#subscriptions) this.#attach(connection, subscription);
     for (const listener of this.#listeners) listener(true);
   }
 
   #onDown(why: string): void {
+    this.#writer = undefined;
     for (const subscription of this.#subscriptions) subscription.library = undefined;
     this.#pending.failAll(why);
     for (const listener of this.#listeners) listener(false);
