@@ -1,7 +1,8 @@
 /**
  * Metrics of the edge — plain counters, read when somebody scrapes.
  *
- * Labels are reasons only; nothing is labelled by client or topic. Messages are counted by the core.
+ * Labels are reasons only; nothing is labelled by client or topic. Messages are counted by the
+ * core.
  */
 import { REASONS } from '#base';
 import type { Reason } from '#base';

@@ -1,5 +1,6 @@
 /**
- * Handshake queue — how many TLS handshakes are computed at once, so that no turn of the loop lasts.
+ * Handshake queue — how many TLS handshakes are computed at once, so that no turn of the loop
+ * lasts.
  *
  * A handshake costs CPU twice: when it begins, and with the client's answer. Beginnings are a few
  * per turn; answers come when they like, so only HANDSHAKES_UNFINISHED_MAX may be expected at a

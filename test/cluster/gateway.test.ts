@@ -1,6 +1,6 @@
 /**
- * Gateways in a real cluster, over TLS with registered certificates: delivery from one to the other,
- * permissions, revocation, the orderly end of one.
+ * Gateways in a real cluster, over TLS with registered certificates: delivery from one to the
+ * other, permissions, revocation, the orderly end of one.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -19,7 +19,7 @@ import { waitFor } from '../../fixtures/wait-for.ts';
 function makeQueue(onBegin: (name: string) => void) {
   let nowMs = 0;
   const clock: Clock = { ...systemClock, nowMs: () => nowMs };
-  const queue = new HandshakeQueue(clock, (handshake) => onBegin(String(handshake)));
+  const queue = new HandshakeQueue(clock, (handshake) => onBegin(handshake as unknown as string));
   const named = (name: string): Handshake => name as unknown as Handshake;
   return {
     queue,
