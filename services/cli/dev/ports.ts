@@ -61,6 +61,8 @@ export const OFFSET_MAX = 65_535 - BASE.webhook;
 const AUTO_OFFSET_MIN = 10_000;
 const AUTO_OFFSET_MAX = 32_767 - BASE.webhook;
 const AUTO_ATTEMPTS_MAX = 50;
+/** One line shall stay one line. */
+const TAKEN_SHOWN_MAX = 3;
 
 export function planPorts(shape: PortShape, offset: number): ClusterPorts {
   const block = (base: number, count: number): number[] =>
@@ -133,8 +135,9 @@ export async function holdPorts(ports: ClusterPorts): Promise<HeldPorts> {
   const held = new HeldPorts(servers);
   if (taken.length === 0) return held;
   await held.releaseAll();
-  const which =
-    taken.length === 1 ? `port ${taken[0]} is` : `ports ${taken.toSorted().join(', ')} are`;
+  const shown = taken.toSorted().slice(0, TAKEN_SHOWN_MAX).join(', ');
+  const more = taken.length > TAKEN_SHOWN_MAX ? ` and ${taken.length - TAKEN_SHOWN_MAX} more` : '';
+  const which = taken.length === 1 ? `port ${shown} is` : `ports ${shown}${more} are`;
   const advice = 'stop what listens there, or use --port-offset N or --port-offset auto';
   throw new Fault('WEIR_PORT_IN_USE', `${which} in use: ${advice}`);
 }

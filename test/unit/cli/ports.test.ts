@@ -43,9 +43,10 @@ test('what is not wanted has no port', () => {
   assert.equal(ports.webhook, undefined);
 });
 
-test('ports are held until they are released', async () => {
+test('ports are held until they are released', async (context) => {
   const { ports, held } = await holdFreePorts(SMALL);
-  await assert.rejects(holdPorts(ports), /ports .*MQTT over TLS.* are in use/);
+  context.after(() => held.releaseAll());
+  await assert.rejects(holdPorts(ports), /ports (\d+ \(.*\), ){2}\d+ \(.*\) and 9 more are in use/);
   const client = connect(ports.control, LOOPBACK);
   client.on('error', () => undefined);
   await once(client, 'close');
@@ -55,10 +56,11 @@ test('ports are held until they are released', async () => {
   await again.releaseAll();
 });
 
-test('one port in use is named with what it is for, and the others are freed', async () => {
+test('one port in use is named with what it is for, and the others are freed', async (context) => {
   const { ports, held } = await holdFreePorts(SMALL);
   await held.releaseAll();
   const blocker = createServer().listen(ports.gateways[1]?.tls, LOOPBACK);
+  context.after(() => blocker.close());
   await once(blocker, 'listening');
   const tls = ports.gateways[1]?.tls;
   const expected = new RegExp(
@@ -70,13 +72,12 @@ test('one port in use is named with what it is for, and the others are freed', a
   await (await holdPorts(ports)).releaseAll();
 });
 
-test('auto goes on until it finds an offset at which all are free', async () => {
+test('auto goes on until it finds an offset at which all are free', async (context) => {
   let last = 0;
   const first = await holdFreePorts(SMALL, () => (last = Math.random()));
   const answers = [last, last];
   const second = await holdFreePorts(SMALL, () => answers.shift() ?? Math.random());
+  context.after(() => Promise.all([first.held.releaseAll(), second.held.releaseAll()]));
   assert.equal(answers.length, 0);
   assert.notEqual(first.ports.offset, second.ports.offset);
-  await first.held.releaseAll();
-  await second.held.releaseAll();
 });
