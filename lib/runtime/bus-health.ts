@@ -17,7 +17,10 @@ export interface ConnectionSource {
   onConnection(listener: (connected: boolean) => void): () => void;
 }
 
-/** Keeps the part `nats` of `health`, and logs each change. Returns a remover. */
+/**
+ * Keeps the part `nats` of `health`, and logs each change. Returns a remover: call it before the bus
+ * is closed on purpose, which is no loss.
+ */
 export function followBusHealth(
   source: ConnectionSource,
   { health, logger, clock }: { health: Health; logger: Logger; clock: Clock },

@@ -6,11 +6,17 @@
  */
 import { systemClock } from '#base';
 import { connectNats } from '#bus';
-import type { Bus } from '#bus';
 import { RegistryStore, RESOURCE_KINDS } from '#registry';
 import type { ClusterSettings } from '#registry';
-import { createHealth, createLogger, createMetrics, onShutdown, runMain } from '#runtime';
-import type { Health, Metrics } from '#runtime';
+import {
+  createHealth,
+  createLogger,
+  createMetrics,
+  followBusHealth,
+  onShutdown,
+  runMain,
+} from '#runtime';
+import type { Metrics } from '#runtime';
 import { loadControlConfig } from './config.ts';
 import type { ControlConfig } from './config.ts';
 import { openControlServer } from './control-server.ts';
@@ -37,7 +43,7 @@ async function main(): Promise<void> {
   const name = config.instance ?? `control-${process.pid}`;
   const bus = await connectNats({ servers, name });
   onShutdown(() => bus.close());
-  const unfollow = followConnection(bus, health);
+  const unfollow = followBusHealth(bus, { health, logger, clock: systemClock });
   onShutdown(async () => unfollow());
   warnOfDifference(config, await ensureCluster(bus, config));
   const store = new RegistryStore({
@@ -51,16 +57,6 @@ async function main(): Promise<void> {
   });
   opened.store = store;
   onShutdown(async () => store.close());
-}
-
-function followConnection(bus: Bus, health: Health): () => void {
-  const show = (connected: boolean): void => health.setReady('nats', connected, 'not connected');
-  show(bus.connected);
-  return bus.onConnection((connected) => {
-    show(connected);
-    if (connected) logger.info('NATS connected');
-    else logger.warn('NATS connection lost');
-  });
 }
 
 /** Settings count at the first start; later ones would split topics from their history. */

@@ -35,7 +35,8 @@ async function main(): Promise<void> {
   onShutdown(() => server.close());
   const bus = await connectNats({ servers: config.natsUrl, name: instance });
   onShutdown(() => bus.close());
-  followBusHealth(bus, { health, logger, clock });
+  const unfollow = followBusHealth(bus, { health, logger, clock });
+  onShutdown(async () => unfollow());
   const { partitions } = await readClusterSettings(bus);
 
   const dispatcher = new Dispatcher({

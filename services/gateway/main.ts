@@ -112,7 +112,8 @@ function followReadiness(
   directory: RegistryView,
   core: GatewayCore,
 ): void {
-  followBusHealth(bus, { health, logger, clock });
+  const unfollow = followBusHealth(bus, { health, logger, clock });
+  onShutdown(async () => unfollow());
   const look = (): void => {
     health.setReady('registry', directory.ready, 'the registry has not been read');
     if (bus.connected && !core.standsStill) {

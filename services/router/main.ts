@@ -9,7 +9,6 @@
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '#base';
 import { connectNats } from '#bus';
-import type { Bus } from '#bus';
 import { ReaderGroup, ROUTER_GROUP } from '#reader';
 import type { PartitionContext, PartitionLogic, ReaderEvent } from '#reader';
 import { openRegistryView, readClusterSettings } from '#registry';
@@ -18,11 +17,12 @@ import {
   createHealth,
   createLogger,
   createMetrics,
+  followBusHealth,
   onShutdown,
   runMain,
   serveHealth,
 } from '#runtime';
-import type { Health, Logger } from '#runtime';
+import type { Logger } from '#runtime';
 import { loadRouterConfig } from './config.ts';
 import { createEventCounters } from './delivery.ts';
 import { HttpClient } from './http-client.ts';
@@ -31,9 +31,6 @@ import { addRouterMetrics } from './router-metrics.ts';
 import type { OwnedRouterPartition } from './router-metrics.ts';
 import { SubscriptionIndex } from './subscription-index.ts';
 import { WebhookCourier } from './webhook-courier.ts';
-
-/** NATS may be away so long before readiness turns off, ms (design §8). */
-const UNREADY_AFTER_MS = 15_000;
 
 const clock = systemClock;
 const random = Math.random;
@@ -49,7 +46,8 @@ async function main(): Promise<void> {
   onShutdown(() => server.close());
   const bus = await connectNats({ servers: config.natsUrl, name: instance });
   onShutdown(() => bus.close());
-  followConnection(bus, health);
+  const unfollow = followBusHealth(bus, { health, logger, clock });
+  onShutdown(async () => unfollow());
   const { partitions } = await readClusterSettings(bus);
   const view = openRegistryView({ bus, clock });
   onShutdown(async () => view.close());
@@ -120,21 +118,6 @@ function trackOwned(
     if (owned.get(context.partition) === entry) owned.delete(context.partition);
   };
   return logic;
-}
-
-function followConnection(bus: Bus, health: Health): void {
-  health.setReady('nats', bus.connected);
-  let outages = 0;
-  bus.onConnection((connected) => {
-    const outage = ++outages;
-    if (connected) health.setReady('nats', true);
-    else {
-      clock.after(UNREADY_AFTER_MS, () => {
-        if (outage === outages) health.setReady('nats', false, 'NATS cannot be reached');
-      });
-    }
-    logger.warn(connected ? 'NATS reached again' : 'NATS connection lost');
-  });
 }
 
 function logEvent(to: Logger, { kind, ...fields }: ReaderEvent): void {
