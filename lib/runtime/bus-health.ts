@@ -18,8 +18,8 @@ export interface ConnectionSource {
 }
 
 /**
- * Keeps the part `nats` of `health`, and logs each change. Returns a remover: call it before the bus
- * is closed on purpose, which is no loss.
+ * Keeps the part `nats` of `health`, and logs each change. Returns a remover: call it before the
+ * bus is closed on purpose, which is no loss.
  */
 export function followBusHealth(
   source: ConnectionSource,

@@ -17,7 +17,7 @@ export interface ReadyOptions {
   readonly workingDirectory: string;
 }
 
-const COMMAND_SCRIPT = join(import.meta.dirname, '../../../scripts/weir.mjs');
+const ROOT = join(import.meta.dirname, '../../..');
 
 export function renderReady(options: ReadyOptions): string {
   const fsyncs = Math.round(options.fsyncsPerSecond).toLocaleString('en-US');
@@ -77,7 +77,7 @@ function renderPlainWarning(ports: ClusterPorts): string[] {
 /** Lines to paste, in the order in which they are of use. */
 export function renderExamples(options: ReadyOptions): string[] {
   const { ports, dataDirectory, workingDirectory } = options;
-  const weir = `node ${quote(nearPath(workingDirectory, COMMAND_SCRIPT))}`;
+  const weir = commandIn(workingDirectory);
   const isDefault = resolve(workingDirectory, dataDirectory) === resolve(DEFAULT_DATA);
   const data = isDefault ? '' : ` --data ${quote(dataDirectory)}`;
   const last = ports.gateways.length;
@@ -97,10 +97,10 @@ export function renderExamples(options: ReadyOptions): string[] {
   ];
 }
 
-/** Relative where that is shorter to read, absolute where it would climb. */
-function nearPath(from: string, path: string): string {
-  const near = relative(from, path);
-  return near.startsWith('..') ? path : near;
+/** npx knows the project's own command only in the project's directory. */
+function commandIn(workingDirectory: string): string {
+  if (relative(workingDirectory, ROOT) === '') return 'npx weir';
+  return `node ${quote(join(ROOT, 'scripts/weir.mjs'))}`;
 }
 
 /** For a POSIX shell. */
