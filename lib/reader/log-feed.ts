@@ -3,10 +3,12 @@
  *
  * Shape: a follower, a queue for what arrives while the logic is paused or the lease is not held
  *        (bounded by the follower's window), and one reused view per record.
+ * Unwanted: while the logic wants nothing of the log, nothing is read; what was stored some seconds
+ *        ago is passed over, so that the checkpoint, and with it the trimming, goes on.
  * Once:  a copy of a record is skipped. Up to *decided* of an earlier owner only its list of
  *        skipped records counts; above it the numbers of the writers do (protocol 25).
  */
-import type { Clock } from '#base';
+import type { Clock, Timer } from '#base';
 import type { Bus, Follower, StreamMessage } from '#bus';
 import {
   indexOf,
@@ -22,6 +24,14 @@ import type { StateProgress } from '#state';
 import type { LogRecordView } from './port.ts';
 import type { WriterNumbers } from './writer-numbers.ts';
 
+/** How often it is looked whether records are wanted, and how far the log is, ms. */
+const PASS_OVER_LOOK_MS = 1_000;
+/**
+ * Only what was stored so long ago is passed over, ms: who begins to want records (an event
+ * subscription was created) hears of it later than the log does.
+ */
+const PASS_OVER_DELAY_MS = 3_000;
+
 export interface LogFeedOptions {
   readonly bus: Bus;
   readonly clock: Clock;
@@ -34,6 +44,8 @@ export interface LogFeedOptions {
   readonly onCopy: (sequence: number) => void;
   readonly onGap: (wanted: number, first: number) => void;
   readonly onUnreadable: (sequence: number, fault: unknown) => void;
+  /** Asked once a second: whether any record matters now. Default: always. */
+  readonly wanted?: () => boolean;
 }
 
 class RecordView implements LogRecordView {
@@ -72,6 +84,9 @@ export class LogFeed {
   #skippedRecords: number[];
   #storedAtMs = 0;
   #seenAtMs = 0;
+  /** Heads of the log seen while nothing is wanted, oldest first; undefined: reading. */
+  #heads: { readonly atMs: number; readonly last: number }[] | undefined;
+  #lookTimer: Timer | undefined;
 
   constructor(options: LogFeedOptions) {
     this.#o = options;
@@ -99,7 +114,11 @@ export class LogFeed {
   }
 
   start(): void {
-    const wanted = firstSequence(this.#o.recovered.checkpoint);
+    this.#follow(firstSequence(this.#o.recovered.checkpoint));
+    if (this.#o.wanted !== undefined) this.#planLook();
+  }
+
+  #follow(wanted: number): void {
     this.#follower = this.#o.bus.follow({
       stream: logStream(this.#o.partition),
       fromSequence: wanted,
@@ -145,12 +164,54 @@ export class LogFeed {
 
   close(): void {
     this.#closed = true;
+    if (this.#lookTimer !== undefined) this.#o.clock.cancel(this.#lookTimer);
     this.#follower?.close();
     this.#queue = [];
   }
 
+  #planLook(): void {
+    this.#lookTimer = this.#o.clock.after(PASS_OVER_LOOK_MS, () => {
+      this.#look();
+      if (!this.#closed) this.#planLook();
+    });
+  }
+
+  #look(): void {
+    const isWanted = this.#o.wanted?.() ?? true;
+    if (isWanted && this.#heads !== undefined) {
+      this.#heads = undefined;
+      const { checkpoint } = this.#o.recovered;
+      this.#follow(Math.max(this.#lastSequence + 1, firstSequence(checkpoint)));
+    } else if (!isWanted && this.#mayHandle() && this.#head === this.#queue.length) {
+      this.#passOver();
+    }
+  }
+
+  #passOver(): void {
+    const heads = (this.#heads ??= []);
+    this.#follower?.close();
+    this.#follower = undefined;
+    const { bus, clock, partition, onCopy } = this.#o;
+    while (heads[1] !== undefined && clock.nowMs() - heads[1].atMs >= PASS_OVER_DELAY_MS) {
+      heads.shift();
+    }
+    const old = heads[0];
+    if (old !== undefined && clock.nowMs() - old.atMs >= PASS_OVER_DELAY_MS) {
+      if (old.last > this.#lastSequence) {
+        this.#lastSequence = old.last;
+        onCopy(old.last);
+      }
+    }
+    const atMs = clock.nowMs();
+    bus.state(logStream(partition), (state) => {
+      if (this.#heads !== heads || state === undefined) return;
+      this.#headSequence = Math.max(this.#headSequence, state.lastSequence);
+      heads.push({ atMs, last: state.lastSequence });
+    });
+  }
+
   #onMessage(message: StreamMessage): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#heads !== undefined) return;
     this.#headSequence = Math.max(this.#headSequence, message.sequence);
     if (this.#mayHandle() && this.#head === this.#queue.length) this.#handle(message);
     else this.#queue.push(message);

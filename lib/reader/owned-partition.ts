@@ -211,6 +211,7 @@ export class OwnedPartition {
       holds: () => this.#lease.holds(),
       onRecord: (record) => this.#onRecord(record),
       onCopy: (sequence) => this.#logic?.copySkipped?.(sequence),
+      ...this.#wanted(),
       onGap: (wanted, first) => this.#event('log gap', `wanted ${wanted}, first is ${first}`),
       onUnreadable: (sequence, fault) =>
         this.#event('record unreadable', `${sequence}: ${String(fault)}`),
@@ -232,6 +233,12 @@ export class OwnedPartition {
     if (this.#logicStopped) feed.standStill();
     feed.start();
     this.#event('partition reading', `from ${state.recovered.checkpoint}`);
+  }
+
+  /** Only a logic that may want nothing is asked. */
+  #wanted(): { wanted?: () => boolean } {
+    if (this.#logic?.wantsRecords === undefined) return {};
+    return { wanted: () => this.#logic?.wantsRecords?.() ?? true };
   }
 
   #onRecord(record: LogRecordView): void {

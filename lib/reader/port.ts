@@ -40,6 +40,11 @@ export interface PartitionLogic {
   record(record: LogRecordView): void;
   /** The whole record at `sequence` was a copy (its number was not above its writer's last). */
   copySkipped?(sequence: number): void;
+  /**
+   * Asked once a second: whether records matter now. While false, nothing is read and what was
+   * stored some seconds ago is passed over (`copySkipped`). Default: always.
+   */
+  wantsRecords?(): boolean;
   /** ≤ everything that still needs a record of the log. Asked often: cheap. */
   checkpoint(): Position;
   /** Positions skipped by the logic above the checkpoint, ascending; default none. */

@@ -105,6 +105,11 @@ export class RouterPartition implements PartitionLogic {
     return this.#open.checkpoint;
   }
 
+  /** Without event subscriptions nobody has to read the log. */
+  wantsRecords(): boolean {
+    return !this.#o.subscriptions.isEmpty;
+  }
+
   record(record: LogRecordView): void {
     const { sequence, payload } = record;
     const closedAtMs = recordClosedAtMs(payload);

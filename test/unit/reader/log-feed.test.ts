@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { MemoryCluster, SimClock } from '#bus';
+import { logStream, logStreamConfig, positionAfterRecord, RecordBuilder } from '#log';
+import { LogFeed } from '../../../lib/reader/log-feed.ts';
+import { seededRandom } from '../../fixtures/seeded-random.ts';
+
+/** A feed over a log partition in memory; `append` stores the next record. */
+function bench() {
+  const clock = new SimClock();
+  const nats = new MemoryCluster(clock, seededRandom(1));
+  nats.createStream(logStreamConfig(0, 1));
+  const bus = nats.connect('reader');
+  const read: number[] = [];
+  const passed: number[] = [];
+  const state = { wanted: true, number: 0 };
+  const feed = new LogFeed({
+    bus,
+    clock,
+    partition: 0,
+    recovered: { checkpoint: 0, decided: 0, skipped: [], skippedRecords: [] },
+    numbers: { note: () => true } as never,
+    holds: () => true,
+    onRecord: ({ sequence }) => read.push(sequence),
+    onCopy: (sequence) => passed.push(sequence),
+    onGap: () => assert.fail('no gap is expected'),
+    onUnreadable: () => assert.fail('every record is readable'),
+    wanted: () => state.wanted,
+  });
+  const append = (): void => {
+    const payload = new RecordBuilder().take(++state.number, 0);
+    bus.append({ stream: logStream(0), subject: 'log.00.g.0', payload }, () => undefined);
+  };
+  return { clock, feed, read, passed, state, append };
+}
+
+describe('a feed whose records are not wanted', () => {
+  it('reads nothing, passes over what is old, and goes on with what is not', () => {
+    const { clock, feed, read, passed, state, append } = bench();
+    feed.start();
+    append();
+    clock.run(500);
+    assert.deepEqual(read, [1]);
+    state.wanted = false;
+    clock.run(1_500);
+    for (let second = 2; second < 10; second++) {
+      append();
+      clock.run(second * 1_000);
+    }
+    assert.deepEqual(read, [1], 'nothing is read');
+    const last = passed.at(-1) ?? 0;
+    assert.ok(last >= 4 && last <= 7, `passed over up to ${last}, some seconds behind the log`);
+    assert.equal(feed.decided, positionAfterRecord(last));
+    state.wanted = true;
+    clock.run(12_000);
+    const rest = Array.from({ length: state.number - last }, (_, i) => last + 1 + i);
+    assert.deepEqual(read.slice(1), rest, 'all that was not passed over, in order');
+    append();
+    clock.run(12_500);
+    assert.equal(read.at(-1), state.number);
+    feed.close();
+  });
+});
