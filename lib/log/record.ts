@@ -8,7 +8,12 @@
  *        WEIR_WIRE (they can only come from a foreign writer or another version).
  */
 import { Fault } from '#base';
-import { forwardablePropertiesLength, PublishView, writeForwardableProperties } from '#mqtt';
+import {
+  copyBytes,
+  forwardablePropertiesLength,
+  PublishView,
+  writeForwardableProperties,
+} from '#mqtt';
 import { RECORD_MESSAGES_MAX } from './position.ts';
 
 export const RECORD_VERSION = 1;
@@ -54,16 +59,14 @@ export function writeMessage(
     view.qos | (view.retain ? FLAG_RETAIN : 0) | (liveElsewhere ? FLAG_LIVE_ELSEWHERE : 0);
   out.writeUInt32BE(expiresAtSeconds, offset + 5);
   out.writeUInt32BE(publisherConnection, offset + 9);
+  const from = view.buffer;
   let at = offset + MESSAGE_PREFIX_BYTES;
-  view.buffer.copy(out, at, view.topicStart, view.topicEnd);
-  at += view.topicEnd - view.topicStart;
+  at = copyBytes(out, at, from, view.topicStart, view.topicEnd);
   if (view.propertiesForwardable && view.propertiesStart < view.payloadStart) {
-    view.buffer.copy(out, at, view.propertiesStart, view.end);
-    return at + (view.end - view.propertiesStart);
+    return copyBytes(out, at, from, view.propertiesStart, view.end);
   }
   at = writeForwardableProperties(out, at, view);
-  view.buffer.copy(out, at, view.payloadStart, view.end);
-  return at + (view.end - view.payloadStart);
+  return copyBytes(out, at, from, view.payloadStart, view.end);
 }
 
 /** Collects the messages of the next record. Reused after `take`. */

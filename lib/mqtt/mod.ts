@@ -23,6 +23,7 @@ export {
   forwardablePropertiesLength,
   writeForwardableProperties,
 } from './forwardable-properties.ts';
+export * from './last-topic.ts';
 export * from './packet.ts';
 export * from './publish-encoder.ts';
 export * from './publish-view.ts';

@@ -10,7 +10,7 @@
 import type { Clock } from '#base';
 import type { Bus } from '#bus';
 import { type Position, positionAfterRecord, positionOf, RecordReader, sequenceOf } from '#log';
-import { topicKeyOf } from '#mqtt';
+import { LastTopic } from '#mqtt';
 import { CatchUp } from './catch-up.ts';
 import type { DispatchCounters } from './dispatch-counters.ts';
 import type { PartitionLink } from './partition-link.ts';
@@ -37,6 +37,7 @@ export class RangeSender {
   readonly #byNumber: (PartitionLink | undefined)[] = [];
   readonly #catchUps = new Map<PartitionLink, CatchUp>();
   readonly #tail = new RecordTail();
+  readonly #topic = new LastTopic();
   #position: Position;
   #beacon = 0;
 
@@ -81,7 +82,7 @@ export class RangeSender {
       const position = positionOf(record.sequence, index);
       counters.messages++;
       if (position <= after || reader.liveElsewhere) continue;
-      const numbers = board.route(topicKeyOf(reader.view));
+      const numbers = board.route(this.#topic.keyOf(reader.view));
       for (let i = 0; i < numbers.length; i++) {
         const link = this.#byNumber[numbers[i] as number];
         if (link === undefined || !link.live || position <= link.sentTo) continue;
@@ -205,7 +206,7 @@ export class RangeSender {
     for (let index = reader.next(); index >= 0; index = reader.next()) {
       const position = positionOf(record.sequence, index);
       if (position <= link.sentTo || reader.liveElsewhere) continue;
-      if (!board.route(topicKeyOf(reader.view)).includes(number)) continue;
+      if (!board.route(this.#topic.keyOf(reader.view)).includes(number)) continue;
       this.#add(link, position, record, reader);
     }
     const channel = board.channelFor(link.line, partition);

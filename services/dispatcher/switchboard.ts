@@ -57,6 +57,8 @@ export class Switchboard {
   readonly #index = new FilterIndex();
   readonly #routes = new Map<string, CachedRoute>();
   readonly #matched: number[] = [];
+  #lastKey = '';
+  #lastRoute: CachedRoute | undefined;
   #generation = 1;
   #flushPlanned = false;
 
@@ -113,8 +115,12 @@ export class Switchboard {
 
   /** Numbers of the gateways with a subscriber for the topic; do not keep. */
   route(key: string): readonly number[] {
-    const cached = this.#routes.get(key);
-    if (cached !== undefined && cached.generation === this.#generation) return cached.numbers;
+    const cached = key === this.#lastKey ? this.#lastRoute : this.#routes.get(key);
+    if (cached !== undefined && cached.generation === this.#generation) {
+      this.#lastKey = key;
+      this.#lastRoute = cached;
+      return cached.numbers;
+    }
     const count = this.#index.matchInto(key, this.#matched);
     const numbers = count < 2 ? this.#matched.slice(0, count) : distinct(this.#matched, count);
     if (cached !== undefined) {

@@ -1,18 +1,14 @@
 /**
  * Permission cache — whether this connection may publish to a topic, remembered by topic.
  *
- * Key:   the topic's bytes as latin1. A client that repeats its last topic gets the very same
- *        string again, whose hash is known: all later maps of the path find it quicker.
+ * Key:   the topic's bytes as latin1; for a client's last topic the very same string again.
  * Bound: PERMISSION_CACHE_COUNT topics, then it starts anew. `reset` with each new access object.
  * Cost:  last topic again: one comparison of bytes. Known topic: one string and one look-up.
  */
-import { topicKeyOf, topicOf } from '#mqtt';
+import { LastTopic, topicOf } from '#mqtt';
 import type { PublishView } from '#mqtt';
 import type { Access } from '#registry';
 import { PERMISSION_CACHE_COUNT } from './limits.ts';
-
-/** Longer topics are not compared with the last one. */
-const LAST_TOPIC_BYTES_MAX = 128;
 
 export class PermissionCache {
   /** Key of the topic decided last. */
@@ -20,9 +16,9 @@ export class PermissionCache {
   #isAllowed = false;
   #access: Access;
   readonly #decisions = new Map<string, boolean>();
-  readonly #last = Buffer.allocUnsafe(LAST_TOPIC_BYTES_MAX);
-  /** 0 = none. */
-  #lastLength = 0;
+  readonly #last = new LastTopic();
+  /** Whether `topicKey` was decided by this access object. */
+  #isDecided = false;
 
   constructor(access: Access) {
     this.#access = access;
@@ -31,7 +27,7 @@ export class PermissionCache {
   reset(access: Access): void {
     this.#access = access;
     this.#decisions.clear();
-    this.#lastLength = 0;
+    this.#isDecided = false;
   }
 
   maySubscribe(topicFilter: string): boolean {
@@ -40,8 +36,8 @@ export class PermissionCache {
 
   /** Decides, and leaves the key in `topicKey`. */
   mayPublish(view: PublishView): boolean {
-    if (this.#isLast(view)) return this.#isAllowed;
-    const key = topicKeyOf(view);
+    const key = this.#last.keyOf(view);
+    if (this.#isDecided && key === this.topicKey) return this.#isAllowed;
     let isAllowed = this.#decisions.get(key);
     if (isAllowed === undefined) {
       isAllowed = this.#access.mayPublish(topicOf(view));
@@ -50,26 +46,7 @@ export class PermissionCache {
     }
     this.topicKey = key;
     this.#isAllowed = isAllowed;
-    this.#remember(view);
+    this.#isDecided = true;
     return isAllowed;
-  }
-
-  #isLast(view: PublishView): boolean {
-    const start = view.topicStart + 2;
-    const length = view.topicEnd - start;
-    if (length !== this.#lastLength) return false;
-    const { buffer } = view;
-    // From the end: topics of one client mostly differ there.
-    for (let i = length - 1; i >= 0; i--) {
-      if (buffer[start + i] !== this.#last[i]) return false;
-    }
-    return true;
-  }
-
-  #remember(view: PublishView): void {
-    const start = view.topicStart + 2;
-    const length = view.topicEnd - start;
-    this.#lastLength = length <= LAST_TOPIC_BYTES_MAX ? length : 0;
-    if (this.#lastLength > 0) view.buffer.copy(this.#last, 0, start, view.topicEnd);
   }
 }

@@ -6,12 +6,13 @@
  *        whether an event subscription wants it at QoS 0. Validated by generation counters.
  * QoS 0: local receivers at once, other gateways directly; into the log only for routing.
  * QoS 1: into the open record of the topic's partition; receivers get it from the owner's frames.
- * Cost:  a map look-up per message; a route is built once per topic and change of subscriptions.
+ * Cost:  a map look-up per message of another topic than the last; a route is built once per topic
+ *        and change of subscriptions.
  * Full:  the cache is emptied at ROUTES_MAX topics; a full appender stops the reading of sockets.
  */
 import { type Clock, hashBytes, partitionOf } from '#base';
 import type { PartitionAppender, Position } from '#log';
-import { type PublishView, topicKeyOf } from '#mqtt';
+import { LastTopic, type PublishView } from '#mqtt';
 import { FilterIndex } from '#topics';
 import type { Peer, PeerExchange } from './peer-exchange.ts';
 import type { LocalClient, PublishOutcome } from './port.ts';
@@ -49,6 +50,9 @@ export class PublishPath {
 
   readonly #o: PublishPathOptions;
   readonly #routes = new Map<string, TopicRoute>();
+  readonly #topic = new LastTopic();
+  #lastKey = '';
+  #lastRoute: TopicRoute | undefined;
   #eventIndex = new FilterIndex();
   #eventGeneration = 1;
   readonly #eventMatches: number[] = [];
@@ -90,8 +94,7 @@ export class PublishPath {
       this.expired++;
       return;
     }
-    const key = topicKeyOf(view);
-    const { local } = this.#route(key, view);
+    const { local } = this.#route(this.#topic.keyOf(view), view);
     if (!local.empty) this.delivered += local.deliver(view, partition, position);
   }
 
@@ -121,7 +124,7 @@ export class PublishPath {
 
   #route(key: string, view: PublishView): TopicRoute {
     const { table, peers } = this.#o;
-    let route = this.#routes.get(key);
+    let route = key === this.#lastKey ? this.#lastRoute : this.#routes.get(key);
     if (route === undefined) {
       if (this.#routes.size >= ROUTES_MAX) this.#routes.clear();
       const hash = hashBytes(view.buffer, view.topicStart + 2, view.topicEnd);
@@ -143,6 +146,8 @@ export class PublishPath {
       route.routed = this.#eventIndex.matchInto(key, this.#eventMatches) > 0;
       route.routedGeneration = this.#eventGeneration;
     }
+    this.#lastKey = key;
+    this.#lastRoute = route;
     return route;
   }
 }
