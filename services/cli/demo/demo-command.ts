@@ -18,6 +18,8 @@ import { Journeys } from './journey.ts';
 
 const PUBLISH_EVERY_MS = 1_000;
 const RECONNECT_MS = 500;
+/** Gateways start beside the demo: that they do not answer at once is no news. */
+const START_QUIET_MS = 5_000;
 const TOPIC = 'demo/thermostat/temperature';
 
 export function demoCommand(program: Command): void {
@@ -74,9 +76,10 @@ function connectAs(name: string, endpoints: Endpoints, gatewayNumber: number): M
     reconnectPeriod: RECONNECT_MS,
   });
   let trouble = '';
+  const quietUntilMs = performance.now() + START_QUIET_MS;
   client.on('error', (cause) => {
     // Said once per kind: it connects again by itself.
-    if (cause.message === trouble) return;
+    if (cause.message === trouble || performance.now() < quietUntilMs) return;
     trouble = cause.message;
     console.log(`${name} cannot connect: ${cause.message || 'no answer'}`);
   });
