@@ -22,10 +22,12 @@ export interface SessionLimits {
 
 /**
  * Defaults. Event Grid has 1,000 for the receive maximum, 10 aliases, 512 KiB packets and 1,160 s
- * (reference: its quotas); a power of two lets the acknowledgement ring be full, not half empty.
+ * (reference: its quotas). The receive maximum is the protocol's largest: a pipeline that is full
+ * stops the reading of sockets, so memory is bounded by bytes, and widespread clients that do not
+ * honour a smaller value (MQTT.js 5) would be closed at every pause of the log.
  */
 export const DEFAULT_SESSION_LIMITS: SessionLimits = {
-  receiveMaximum: 1_024,
+  receiveMaximum: 65_535,
   topicAliasMaximum: 10,
   maximumPacketSizeBytes: 512 * 1024,
   keepAliveSecondsMax: 1_160,

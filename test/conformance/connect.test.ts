@@ -55,7 +55,7 @@ test('CONNACK of MQTT 5 announces what is not supported, and the limits', async 
   assert.equal(told?.maximumQoS, 1);
   assert.equal(told?.retainAvailable, false);
   assert.equal(told?.sharedSubscriptionAvailable, false);
-  assert.equal(told?.receiveMaximum, 1_024);
+  assert.equal(told?.receiveMaximum, 65_535);
   assert.equal(told?.maximumPacketSize, 512 * 1024);
   assert.equal(told?.topicAliasMaximum, 10);
   assert.equal(told?.sessionExpiryInterval, undefined);
