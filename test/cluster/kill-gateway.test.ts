@@ -5,7 +5,7 @@ import { killPublishingGateway } from '../fixtures/gateway-kills.ts';
 import { seededRandom } from '../fixtures/seeded-random.ts';
 
 /** The long series is `npm run test:kill`. */
-const KILLS = 3;
+const KILLS = 4;
 
 test('what had its PUBACK outlives kill -9 of the publishing gateway', async (t) => {
   const cluster = await startDevCluster({ plain: false });
@@ -15,8 +15,8 @@ test('what had its PUBACK outlives kill -9 of the publishing gateway', async (t)
   const counts = await killPublishingGateway(cluster, {
     kills: KILLS,
     random: seededRandom(seed),
-    onKill: (number, afterMs, backMs) =>
-      t.diagnostic(`kill ${number} after ${afterMs.toFixed()} ms, all back ${backMs.toFixed()} ms`),
+    onKill: ({ number, openCount, backMs }) =>
+      t.diagnostic(`kill ${number}: ${openCount} open, all back ${backMs.toFixed()} ms later`),
   }).catch((cause: unknown) => {
     throw new Error(`seed ${seed}: ${String(cause)}\n${cluster.logs()}`, { cause });
   });
