@@ -233,6 +233,9 @@ export class PartitionAppender {
     const record = this.#inFlight;
     if (record === undefined) return;
     this.#inFlight = undefined;
+    // A repeat that was planned is for this record; left standing, the next one's would never be.
+    if (this.#timer !== undefined) this.#o.clock.cancel(this.#timer);
+    this.#timer = undefined;
     this.#pendingBytes -= record.bytes.length;
     if (outcome === 'stored') {
       this.recordsStored++;
