@@ -249,7 +249,12 @@ export class PacketDecoder {
     if (view.retain && version === 5 && this.#options.retainAvailable === false) {
       return 'publish_retain_unsupported';
     }
-    return view.topicAlias === 0 ? undefined : this.#aliases.apply(view);
+    if (view.topicAlias === 0) return undefined;
+    const refusal = this.#aliases.apply(view);
+    if (refusal !== undefined) return refusal;
+    // With the topic put in, what goes on must fit where a packet of the largest size does.
+    const length = view.end - view.topicStart;
+    return length > this.#options.packetBytesMax ? 'packet_too_large' : undefined;
   }
 
   #fault(violation: Violation, first: number): DecodeFault {

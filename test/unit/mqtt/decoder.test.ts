@@ -175,6 +175,24 @@ test('[MQTT-3.3.2-12] aliases are set, used, set anew', () => {
   }
 });
 
+test('[MQTT-3.2.2-15] a topic behind an alias counts as if the packet named it', () => {
+  const aliased = (topic: string, bytes: number): Buffer =>
+    publish(5, {
+      topic,
+      payload: Buffer.alloc(bytes),
+      properties: properties(property(0x23, u16(1))),
+    });
+  const options = { packetBytesMax: 1_000, topicAliasMaximum: 1 };
+  const stream = (bytes: number): Buffer =>
+    Buffer.concat([connect(5), aliased('t'.repeat(500), 0), aliased('', bytes)]);
+  assert.deepEqual(kinds(stream(490), options), ['connect', 'publish', 'publish']);
+  assert.deepEqual(kinds(stream(900), options), [
+    'connect',
+    'publish',
+    'PUBLISH: packet is over the limit',
+  ]);
+});
+
 test('packets may be split anywhere, over any number of reads', () => {
   for (const v of [4, 5] as const) {
     const stream = Buffer.concat([
