@@ -3,10 +3,12 @@
  * own parser, which grows a zeroed buffer by doubling for each message that spans reads (a third of
  * the CPU time of a process that reads records of 40 KB).
  *
- * Shape: `read` one chunk after the other. A message that lies in one chunk is a slice of it; one
- *        that spans chunks is copied into a buffer of its exact size. All other lines (PING, INFO,
- *        errors) go to the library's parser.
- * Keeps: chunks are handed on, so the caller must not use them again.
+ * Shape: `read` one chunk after the other. A small message is a slice of its chunk; a large one, or
+ *        one that spans chunks, is copied into a buffer of its exact size. All other lines (PING,
+ *        INFO, errors) go to the library's parser.
+ * Keeps: the chunks are the reader's from then on. One of which no slice was handed out gives its
+ *        memory back at once: left to the collector, the reads of a busy process pile up to 64 MB
+ *        again and again, and each time a full collection is what frees them.
  * Fails: throws at bytes that are no NATS protocol; the connection is of no use then.
  *
  *     MSG  subject sid [reply] size\r\n payload\r\n
@@ -25,6 +27,11 @@ const LINE_BYTES_MAX = 256 * 1024;
 /** Largest payload that a server can be set to take. */
 const PAYLOAD_BYTES_MAX = 64 * 1024 * 1024;
 
+/** Messages of this size are copied, so that they do not hold a chunk of 64 KiB alive. */
+const COPIED_BYTES_MIN = 2 * 1024;
+/** Giving back a smaller chunk is not worth the call. */
+const RELEASED_BYTES_MIN = 8 * 1024;
+
 const SPACE = 32;
 const LF = 10;
 const DIGIT_0 = 48;
@@ -42,14 +49,25 @@ export class MessageReader {
   #message: MsgArg | undefined;
   #payload = EMPTY;
   #filled = 0;
+  /** Some message of the chunk in hand is a slice of it. */
+  #isSliced = false;
 
   constructor(sink: MessageSink) {
     this.#sink = sink;
   }
 
   read(chunk: Buffer): void {
+    this.#isSliced = false;
+    this.#readAll(chunk);
+    const { buffer } = chunk;
+    if (this.#isSliced || chunk.length < RELEASED_BYTES_MIN) return;
+    // A chunk that shares its memory with others is none of ours.
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.length) buffer.transfer(0);
+  }
+
+  #readAll(chunk: Buffer): void {
     let at = 0;
-    if (this.#message !== undefined) at = this.#fill(this.#message, chunk);
+    if (this.#message !== undefined) at = this.#fill(this.#message, chunk, 0);
     else if (this.#line.length > 0) at = this.#finishLine(chunk);
     while (at < chunk.length) {
       const lineEnd = chunk.indexOf(LF, at);
@@ -103,25 +121,29 @@ export class MessageReader {
   #take(chunk: Buffer, at: number, message: MsgArg | undefined): number {
     if (message === undefined) return at;
     const end = at + message.size;
-    if (end + LINE_END_BYTES <= chunk.length) {
+    if (end + LINE_END_BYTES <= chunk.length && message.size < COPIED_BYTES_MIN) {
+      this.#isSliced = true;
       this.#sink.processMsg(message, chunk.subarray(at, end));
       return end + LINE_END_BYTES;
     }
+    message.subject = Buffer.from(message.subject);
+    if (message.reply !== undefined) message.reply = Buffer.from(message.reply);
     this.#message = message;
     this.#payload = Buffer.allocUnsafeSlow(message.size + LINE_END_BYTES);
-    this.#filled = chunk.copy(this.#payload, 0, at);
-    return chunk.length;
+    this.#filled = 0;
+    return this.#fill(message, chunk, at);
   }
 
-  #fill(message: MsgArg, chunk: Buffer): number {
+  /** Copies what the chunk has of the payload from `at` on; → where to go on. */
+  #fill(message: MsgArg, chunk: Buffer, at: number): number {
     const payload = this.#payload;
-    const taken = chunk.copy(payload, this.#filled);
+    const taken = chunk.copy(payload, this.#filled, at);
     this.#filled += taken;
-    if (this.#filled < payload.length) return taken;
+    if (this.#filled < payload.length) return at + taken;
     this.#message = undefined;
     this.#payload = EMPTY;
     this.#sink.processMsg(message, payload.subarray(0, message.size));
-    return taken;
+    return at + taken;
   }
 }
 

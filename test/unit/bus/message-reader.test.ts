@@ -64,6 +64,38 @@ test('a byte at a time changes nothing', () => {
   assert.deepEqual(read(BYTES, ...everywhere), SEEN);
 });
 
+/** A chunk with memory of its own, as a socket's reads are. */
+function ownChunk(text: string): Buffer {
+  return Buffer.from(new TextEncoder().encode(text).buffer);
+}
+
+test('messages outlive the chunks they came in, whose memory is given back', () => {
+  const large = 'L'.repeat(20_000);
+  const kept: { message: Parameters<MessageSink['processMsg']>[0]; data: Uint8Array }[] = [];
+  const reader = new MessageReader({
+    parser: { parse: () => undefined },
+    processMsg: (message, data) => void kept.push({ message, data }),
+  });
+  const bytes = `MSG first 1 reply 20000\r\n${large}\r\nMSG second 2 20000\r\n${large}\r\n`;
+  const chunks = [ownChunk(bytes.slice(0, 30_000)), ownChunk(bytes.slice(30_000))];
+  const small = ownChunk(`MSG small 3 5\r\nsmall\r\n${'PING\r\n'.repeat(2_000)}`);
+  for (const chunk of [...chunks, small]) reader.read(chunk);
+  assert.deepEqual(
+    chunks.map(({ length }) => length),
+    [0, 0],
+  );
+  assert.notEqual(small.length, 0, 'a slice of it was handed out');
+  const text = (part: Uint8Array | undefined): string => Buffer.from(part ?? []).toString();
+  assert.deepEqual(
+    kept.map(({ message, data }) => [text(message.subject), text(message.reply), text(data)]),
+    [
+      ['first', 'reply', large],
+      ['second', '', large],
+      ['small', '', 'small'],
+    ],
+  );
+});
+
 test('what is no message is refused', () => {
   for (const line of ['MSG a 1', 'MSG a x 1', 'MSG a 1 r 2 3', 'HMSG a 1 9 3', 'MSG a 1 -1']) {
     assert.throws(() => read(`${line}\r\n`), RangeError, line);
