@@ -54,6 +54,7 @@ export const REASONS = {
   qos0_bus_unreachable: { kind: 'drop', code: 0, connack: 0 },
   message_expired: { kind: 'drop', code: 0, connack: 0 },
   message_exceeds_client_maximum: { kind: 'drop', code: 0, connack: 0 },
+  message_exceeds_bus_maximum: { kind: 'drop', code: 0, connack: 0 },
   qos0_not_authorized: { kind: 'drop', code: 0, connack: 0 },
   event_attempts_exhausted: { kind: 'drop', code: 0, connack: 0 },
   event_refused: { kind: 'drop', code: 0, connack: 0 },

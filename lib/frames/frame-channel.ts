@@ -4,7 +4,7 @@
  * Shape: one growing buffer of sections; at most one range section is open, that of the partition
  *        written last. Partitions of the process share a message (protocol 26).
  * Flush: when the loop is idle or FRAME_BYTES_MAX is reached; a message larger than that goes
- *        alone.
+ *        alone, so that whatever fits a record fits a frame: NATS has one limit for both.
  * Ends:  frames may be lost (bus away): the gateway sees the gap in the chain and asks again, so
  *        nothing is kept or repeated here.
  */
@@ -18,6 +18,8 @@ export const SECTION_ANSWER = 2;
 export const SECTION_HEADER_BYTES = 5;
 /** Bytes of a range's body before its messages. */
 export const RANGE_HEADER_BYTES = 42;
+/** Bytes of a frame around one message: version, section, range, position. */
+export const FRAME_ENVELOPE_BYTES = 1 + SECTION_HEADER_BYTES + RANGE_HEADER_BYTES + 8;
 /** Bytes a frame collects before it is sent; readers like 64–256 KiB. */
 export const FRAME_BYTES_MAX = 128 * 1024;
 
@@ -45,6 +47,7 @@ export class FrameChannel {
   #rangeStart = 0;
   #rangeCount = 0;
   #openPartition = -1;
+  #bytesMax = FRAME_BYTES_MAX;
 
   constructor(bus: Bus, incarnation: string) {
     this.#bus = bus;
@@ -63,7 +66,19 @@ export class FrameChannel {
   }
   /** Enough was collected: flush without waiting for idleness. */
   get full(): boolean {
-    return this.#length >= FRAME_BYTES_MAX;
+    return this.#length >= this.#bytesMax;
+  }
+
+  /** Whether a message of so many bytes may join what is here; else flush first. */
+  takes(messageBytes: number): boolean {
+    const needed = this.#length + FRAME_ENVELOPE_BYTES + messageBytes;
+    return needed <= this.#bytesMax || this.#length === 1;
+  }
+
+  /** A message that no frame can carry: the server's limit was lowered after it was stored. */
+  cannotSend(messageBytes: number): boolean {
+    const needed = FRAME_ENVELOPE_BYTES + messageBytes;
+    return needed > this.#bytesMax && needed > this.#bus.payloadBytesMax;
   }
 
   /** Opens a range. No other may be open: their owners close them first. */
@@ -115,6 +130,7 @@ export class FrameChannel {
   /** Adds an answer; it keeps its place among the ranges. No range may be open. */
   addAnswer(message: object): void {
     const text = Buffer.from(JSON.stringify(message), 'utf8');
+    if (!this.takes(text.length)) this.flush();
     this.#reserve(SECTION_HEADER_BYTES + text.length);
     this.#buffer[this.#length] = SECTION_ANSWER;
     this.#buffer.writeUInt32BE(text.length, this.#length + 1);
@@ -126,6 +142,8 @@ export class FrameChannel {
   flush(): void {
     if (this.#length === 1) return;
     const frame = this.#buffer.subarray(0, this.#length);
+    // What the server takes may change with a reload of its configuration.
+    this.#bytesMax = Math.min(FRAME_BYTES_MAX, this.#bus.payloadBytesMax || FRAME_BYTES_MAX);
     if (this.#bus.publish(this.#subject, frame)) {
       this.framesSent++;
       this.bytesSent += frame.length;

@@ -16,6 +16,7 @@ import {
   SECTION_HEADER_BYTES,
   SECTION_RANGE,
 } from './frame-channel.ts';
+import { decodeAnswer } from './message-check.ts';
 import type { OwnerMessage } from './messages.ts';
 
 export class RangeReader {
@@ -32,11 +33,14 @@ export class RangeReader {
   position: Position = 0;
   #buffer = this.view.buffer;
   #at = 0;
+  #end = 0;
   #left = 0;
 
   /** Stands before the first message of the range whose body begins at `at` and ends at `end`. */
   open(buffer: Buffer, at: number, end: number): void {
+    if (end - at < RANGE_HEADER_BYTES) throw new Fault('WEIR_WIRE', 'range without its header');
     this.#buffer = buffer;
+    this.#end = end;
     this.bytes = end - at;
     this.partition = buffer.readUInt16BE(at);
     this.epoch = buffer.readDoubleBE(at + 2);
@@ -51,9 +55,11 @@ export class RangeReader {
   /** Goes to the next message; false at the end. */
   next(): boolean {
     if (this.#left === 0) return false;
+    if (this.#at + 8 > this.#end) throw new Fault('WEIR_WIRE', 'range is shorter than it says');
     this.#left--;
     this.position = this.#buffer.readDoubleBE(this.#at);
     this.#at = readMessage(this.#buffer, this.#at + 8, this.view);
+    if (this.#at > this.#end) throw new Fault('WEIR_WIRE', 'message beyond its range');
     return true;
   }
 }
@@ -72,13 +78,14 @@ export function readFrame(frame: Buffer, range: RangeReader, sink: FrameSink): v
   while (at < frame.length) {
     const kind = frame[at];
     const body = at + SECTION_HEADER_BYTES;
+    if (body > frame.length) throw new Fault('WEIR_WIRE', 'frame ends in a section header');
     const end = body + frame.readUInt32BE(at + 1);
     if (end > frame.length) throw new Fault('WEIR_WIRE', 'frame section beyond its frame');
     if (kind === SECTION_RANGE) {
       range.open(frame, body, end);
       sink.onRange(range);
     } else if (kind === SECTION_ANSWER) {
-      sink.onAnswer(JSON.parse(frame.toString('utf8', body, end)) as OwnerMessage);
+      sink.onAnswer(decodeAnswer(frame.subarray(body, end)));
     } else throw new Fault('WEIR_WIRE', `frame section of unknown kind ${kind}`);
     at = end;
   }

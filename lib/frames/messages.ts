@@ -64,6 +64,8 @@ export type GatewayMessage =
       readonly t: 'answer';
       readonly inc: string;
       readonly epoch: number;
+      /** Counts the gateway's answers: parts of two of them are not one. */
+      readonly attempt: number;
       readonly done: Position | null;
       readonly filterVersion: number;
       /** Filter versions up to this one were answered in this partition by an earlier owner. */
@@ -103,7 +105,8 @@ export interface InterestHeard {
 
 /** Filters of a gateway changed from one version to another. */
 export interface InterestDelta {
-  readonly from: number;
+  /** null: too much for one message; whoever follows asks for the whole. */
+  readonly from: number | null;
   readonly to: number;
   readonly add: readonly string[];
   readonly remove: readonly string[];
@@ -112,6 +115,8 @@ export interface InterestDelta {
 /** A part of all filters of a gateway at one version. */
 export interface InterestWhole {
   readonly inc: string;
+  /** The request that it answers: parts of two answers are not one. */
+  readonly ask: number;
   readonly version: number;
   readonly part: number;
   readonly parts: number;
@@ -121,6 +126,8 @@ export interface InterestWhole {
 /** Ask a gateway for its filters unless `have` is its version. */
 export interface InterestAsk {
   readonly have: number;
+  /** Comes back with the answer. */
+  readonly ask: number;
 }
 
 /** Bytes of filters or identifiers in one message (protocol 16). */

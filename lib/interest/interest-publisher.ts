@@ -10,8 +10,9 @@ import type { Clock } from '#base';
 import type { Bus, BusMessage } from '#bus';
 import {
   CHUNK_BYTES_MAX,
-  decodeMessage,
+  decodeAsk,
   encodeMessage,
+  hear,
   type InterestAsk,
   interestAskSubject,
   type InterestDelta,
@@ -20,6 +21,9 @@ import {
 } from '#frames';
 
 export class InterestPublisher {
+  /** Requests that could not be read. */
+  damaged = 0;
+
   readonly #bus: Bus;
   readonly #clock: Clock;
   readonly #incarnation: string;
@@ -34,7 +38,9 @@ export class InterestPublisher {
     this.#bus = bus;
     this.#clock = clock;
     this.#incarnation = incarnation;
-    this.#unsubscribe = bus.subscribe(interestAskSubject(incarnation), (m) => this.#answer(m));
+    const subject = interestAskSubject(incarnation);
+    const onDamaged = (): void => void this.damaged++;
+    this.#unsubscribe = hear(bus, subject, decodeAsk, (ask, m) => this.#answer(ask, m), onDamaged);
   }
 
   /** The version already told. */
@@ -96,19 +102,17 @@ export class InterestPublisher {
       this.#bus.publish(interestSubject(this.#incarnation), bytes);
       return;
     }
-    const notice: InterestDelta = { from: -1, to: this.#version, add: [], remove: [] };
+    const notice: InterestDelta = { from: null, to: this.#version, add: [], remove: [] };
     this.#bus.publish(interestSubject(this.#incarnation), encodeMessage(notice));
   }
 
-  #answer(message: BusMessage): void {
-    const { reply } = message;
-    if (reply === undefined) return;
-    const ask = decodeMessage<InterestAsk>(message.payload);
-    if (ask.have === this.#version) return;
+  #answer({ ask, have }: InterestAsk, { reply }: BusMessage): void {
+    if (reply === undefined || have === this.#version) return;
     const chunks = this.#chunks();
     chunks.forEach((filters, part) => {
       const whole: InterestWhole = {
         inc: this.#incarnation,
+        ask,
         version: this.#version,
         part,
         parts: chunks.length,

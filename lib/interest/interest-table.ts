@@ -11,8 +11,10 @@
 import type { Clock } from '#base';
 import type { Bus, BusMessage } from '#bus';
 import {
-  decodeMessage,
+  decodeDelta,
+  decodeWhole,
   encodeMessage,
+  hear,
   INTEREST_SUBJECTS,
   type InterestAsk,
   interestAskSubject,
@@ -40,28 +42,35 @@ interface Followed {
   version: number;
   filters: Set<string>;
   waiting: InterestDelta[];
+  /** Parts of the answer to the last request that have come. */
   parts: InterestWhole[];
+  ask: number;
   askedAtMs: number;
   /** A version somebody named; asked for until reached. */
   wanted: number;
 }
 
 export class InterestTable {
+  /** Messages that could not be read. */
+  damaged = 0;
+
   readonly #bus: Bus;
   readonly #clock: Clock;
   readonly #listener: InterestListener;
   readonly #gateways = new Map<string, Followed>();
   readonly #inbox: string;
   readonly #removers: (() => void)[];
+  #asks = 0;
 
   constructor(bus: Bus, clock: Clock, listener: InterestListener) {
     this.#bus = bus;
     this.#clock = clock;
     this.#listener = listener;
     this.#inbox = bus.inbox();
+    const onDamaged = (): void => void this.damaged++;
     this.#removers = [
-      bus.subscribe(INTEREST_SUBJECTS, (message) => this.#onDelta(message)),
-      bus.subscribe(this.#inbox, (message) => this.#onWhole(message)),
+      hear(bus, INTEREST_SUBJECTS, decodeDelta, (delta, m) => this.#onDelta(delta, m), onDamaged),
+      hear(bus, this.#inbox, decodeWhole, (part) => this.#onWhole(part), onDamaged),
     ];
   }
 
@@ -73,6 +82,7 @@ export class InterestTable {
       filters: new Set(),
       waiting: [],
       parts: [],
+      ask: 0,
       askedAtMs: -Infinity,
       wanted: 0,
     };
@@ -121,22 +131,21 @@ export class InterestTable {
   #ask(incarnation: string, followed: Followed): void {
     followed.askedAtMs = this.#clock.nowMs();
     followed.parts = [];
+    followed.ask = ++this.#asks;
     followed.wanted = Math.max(followed.wanted, followed.version, 0);
-    const ask: InterestAsk = { have: followed.version };
+    const ask: InterestAsk = { have: followed.version, ask: followed.ask };
     this.#bus.publish(interestAskSubject(incarnation), encodeMessage(ask), this.#inbox);
   }
 
-  #onDelta(message: BusMessage): void {
-    const incarnation = message.subject.slice('interest.'.length);
+  #onDelta(delta: InterestDelta, { subject }: BusMessage): void {
+    const incarnation = subject.slice('interest.'.length);
     const followed = this.#gateways.get(incarnation);
     if (followed === undefined) return;
-    const delta = decodeMessage<InterestDelta>(message.payload);
     if (delta.to <= followed.version) return;
     if (delta.from === followed.version) this.#apply(incarnation, followed, delta);
     else {
       followed.wanted = Math.max(followed.wanted, delta.to);
-      // from -1 is only a notice that the delta was too large for one message.
-      if (delta.from >= 0) followed.waiting.push(delta);
+      if (delta.from !== null) followed.waiting.push(delta);
       if (followed.waiting.length > WAITING_DELTAS_MAX) followed.waiting = [];
       this.#askIfDue(incarnation, followed);
     }
@@ -153,11 +162,13 @@ export class InterestTable {
     this.#listener.onInterest(incarnation, add, remove, delta.to);
   }
 
-  #onWhole(message: BusMessage): void {
-    const part = decodeMessage<InterestWhole>(message.payload);
+  #onWhole(part: InterestWhole): void {
     const followed = this.#gateways.get(part.inc);
     if (followed === undefined || part.version <= followed.version) return;
-    if (part.version !== followed.parts[0]?.version) followed.parts = [];
+    // Two answers may cut the filters at different places.
+    if (part.ask !== followed.ask) return;
+    // It is under way: asking again now would begin anew.
+    followed.askedAtMs = this.#clock.nowMs();
     if (!followed.parts.some((p) => p.part === part.part)) followed.parts.push(part);
     if (followed.parts.length < part.parts) return;
     const filters = new Set<string>();

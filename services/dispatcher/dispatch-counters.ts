@@ -10,4 +10,10 @@ export class DispatchCounters {
   resends = 0;
   takeOvers = 0;
   gatewaysEnded = 0;
+  /** Records of which some messages could not be read. */
+  recordsDamaged = 0;
+  /** Messages that no frame can carry, dropped as `message_exceeds_bus_maximum`. */
+  oversized = 0;
+  /** Requests of gateways that could not be read. */
+  requestsDamaged = 0;
 }

@@ -3,6 +3,7 @@ import type { Metrics, Sample } from '#runtime';
 import type { Dispatcher } from './dispatcher.ts';
 
 export function addDispatcherMetrics(metrics: Metrics, dispatcher: Dispatcher): void {
+  addOwners(metrics, dispatcher);
   const { counters, board } = dispatcher;
   metrics.counter('weir_dispatch_records_total', 'Log records dispatched', () => counters.records);
   metrics.counter('weir_dispatch_messages_total', 'Messages in them', () => counters.messages);
@@ -36,9 +37,25 @@ export function addDispatcherMetrics(metrics: Metrics, dispatcher: Dispatcher): 
     'Bytes of those frames',
     () => board.frameBytesSent,
   );
+  metrics.counter(
+    'weir_dispatch_damaged_total',
+    'Log records and requests of gateways that could not be read',
+    (): Sample[] => [
+      [{ what: 'record' }, counters.recordsDamaged],
+      [{ what: 'request' }, counters.requestsDamaged],
+    ],
+  );
+  metrics.counter(
+    'weir_dispatch_messages_dropped_total',
+    'Messages that did not reach a gateway, by reason',
+    (): Sample[] => [[{ reason: 'message_exceeds_bus_maximum' }, counters.oversized]],
+  );
   metrics.gauge('weir_dispatch_topic_filters', 'Topic filters of all gateways', () => {
     return board.filterCount;
   });
+}
+
+function addOwners(metrics: Metrics, dispatcher: Dispatcher): void {
   const perOwner = (read: (owner: Dispatcher['owners'][number]) => number) => (): Sample[] =>
     dispatcher.owners.map((o): Sample => [{ partition: String(o.partition) }, read(o)]);
   metrics.gauge(

@@ -8,7 +8,7 @@ import type { Clock, Random, Timer } from '#base';
 import type { Bus } from '#bus';
 import { DISPATCH_GROUP, type ReaderEvent, ReaderGroup } from '#reader';
 import { DispatchCounters } from './dispatch-counters.ts';
-import { PartitionOwner } from './partition-owner.ts';
+import { type DispatchLimits, PartitionOwner } from './partition-owner.ts';
 import { Switchboard } from './switchboard.ts';
 
 /** Empty ranges to every gateway (protocol 26). */
@@ -28,6 +28,7 @@ export interface DispatcherOptions {
   readonly onEvent: (event: ReaderEvent) => void;
   /** Groups that must have registered before the log is trimmed. Default: all. */
   readonly trimsFor?: readonly string[];
+  readonly limits?: DispatchLimits;
 }
 
 export class Dispatcher {
@@ -48,14 +49,16 @@ export class Dispatcher {
       ...options,
       group: DISPATCH_GROUP,
       makeLogic: (context) => {
-        const owner = new PartitionOwner(context, this.board, this.counters);
+        const owner = new PartitionOwner(context, this.board, this.counters, options.limits);
         this.#owners.add(owner);
         return owner;
       },
     });
     this.group.leases.onGateway((incarnation, entry) => {
-      if (entry === undefined) this.board.leave(incarnation);
-      else this.board.join(incarnation);
+      if (entry === undefined) return this.board.leave(incarnation);
+      this.board.join(incarnation);
+      // A delta that was lost shows here, also when nobody waits for an answer about it.
+      this.board.interest.require(incarnation, entry.content.filterVersion);
     });
   }
 

@@ -10,11 +10,13 @@ import type { Position } from '#log';
 
 /** Bytes sent and not yet taken; far below the server's 64 MiB of pending bytes per client. */
 export const WINDOW_BYTES = 8 * 1024 * 1024;
-/** Bytes between two marks. */
-const MARK_BYTES = 128 * 1024;
+/** Marks of a full window. */
+const MARKS = 64;
 
 export class GatewayWindow {
   readonly #bytesMax: number;
+  /** Bytes between two marks. */
+  readonly #markBytes: number;
   #sent = 0;
   #taken = 0;
   #marks: { readonly to: Position; readonly sent: number }[] = [];
@@ -22,6 +24,7 @@ export class GatewayWindow {
 
   constructor(bytesMax: number = WINDOW_BYTES) {
     this.#bytesMax = bytesMax;
+    this.#markBytes = bytesMax / MARKS;
   }
 
   get full(): boolean {
@@ -34,7 +37,7 @@ export class GatewayWindow {
 
   sent(bytes: number, to: Position): void {
     this.#sent += bytes;
-    if (this.#sent - this.#markedAt < MARK_BYTES) return;
+    if (this.#sent - this.#markedAt < this.#markBytes) return;
     this.#markedAt = this.#sent;
     this.#marks.push({ to, sent: this.#sent });
   }

@@ -14,7 +14,7 @@ export type LinkPhase = 'idle' | 'asked' | 'ready';
 
 export class PartitionLink {
   readonly line: GatewayLine;
-  readonly window = new GatewayWindow();
+  readonly window: GatewayWindow;
   phase: LinkPhase = 'idle';
   /** Everything up to here was put into the channel (or lies below what the gateway has). */
   sentTo: Position = POSITION_START;
@@ -29,13 +29,15 @@ export class PartitionLink {
   /** Its filters changed, or it asked: an answer about versions is due. */
   effectiveDue = false;
   readonly decisions: ClaimDecision[] = [];
-  /** Parts of its answer to hello. */
+  /** Which of its answers to hello is being collected, and the parts of it that have come. */
+  answerAttempt = 0;
   answerParts: (readonly HeldIdentifier[] | undefined)[] = [];
   /** Filter version named in that answer. */
   namedVersion = 0;
 
-  constructor(line: GatewayLine) {
+  constructor(line: GatewayLine, windowBytes?: number) {
     this.line = line;
+    this.window = new GatewayWindow(windowBytes);
   }
 
   get incarnation(): string {

@@ -7,7 +7,13 @@
  * State: per gateway a PartitionLink, the claims of the clients whose home this is. All of it is
  *        rebuilt from answers to hello: nothing here needs the state log yet.
  */
-import { decodeMessage, type GatewayMessage, type OwnerMessage, ownerSubject } from '#frames';
+import {
+  decodeRequests,
+  type GatewayMessage,
+  hear,
+  type OwnerMessage,
+  ownerSubject,
+} from '#frames';
 import type { GatewayEntry } from '#lease';
 import { type Position, sequenceOf } from '#log';
 import type { LogRecordView, PartitionContext, PartitionLogic } from '#reader';
@@ -21,11 +27,20 @@ import { TakeOver } from './take-over.ts';
 
 /** The state log unanswered for so long: what stands still may wait for us (protocol 9). */
 const STATE_LOG_LATE_MS = 1_000;
+/** Decisions about claims in one answer: about 50 KiB. */
+const DECISIONS_PER_ANSWER = 500;
+
+/** What bounds an owner's memory; tests hand in smaller ones. */
+export interface DispatchLimits {
+  readonly tailBytes?: number;
+  readonly windowBytes?: number;
+}
 
 export class PartitionOwner implements PartitionLogic, LineUser {
   readonly #c: PartitionContext;
   readonly #board: Switchboard;
   readonly #counters: DispatchCounters;
+  readonly #limits: DispatchLimits;
   readonly #links = new Map<string, PartitionLink>();
   readonly #sender: RangeSender;
   readonly #claims: HomeClaims;
@@ -37,11 +52,17 @@ export class PartitionOwner implements PartitionLogic, LineUser {
   #ended = false;
   #gaveUp = false;
 
-  constructor(context: PartitionContext, board: Switchboard, counters: DispatchCounters) {
+  constructor(
+    context: PartitionContext,
+    board: Switchboard,
+    counters: DispatchCounters,
+    limits: DispatchLimits = {},
+  ) {
     const { bus, clock, partition: p, epoch } = context;
     this.#c = context;
     this.#board = board;
     this.#counters = counters;
+    this.#limits = limits;
     this.#sender = new RangeSender({
       bus,
       clock,
@@ -50,6 +71,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
       board,
       counters,
       start: context.checkpoint,
+      tailBytes: limits.tailBytes,
       durableCheckpoint: () => context.state.durableCheckpoint,
       onTrimmed: (incarnation) => this.#endGateway(incarnation, 'needs trimmed records'),
     });
@@ -87,7 +109,13 @@ export class PartitionOwner implements PartitionLogic, LineUser {
     const { bus, partition, leases, clock } = this.#c;
     this.#board.addUser(partition, this);
     this.#removers.push(
-      bus.subscribe(ownerSubject(partition), (message) => this.#onMessages(message.payload)),
+      hear(
+        bus,
+        ownerSubject(partition),
+        decodeRequests,
+        (messages) => this.#onMessages(messages),
+        () => this.#counters.requestsDamaged++,
+      ),
       leases.onGateway((incarnation, entry) => this.#onReport(incarnation, entry)),
     );
     const nowMs = clock.nowMs();
@@ -184,8 +212,8 @@ export class PartitionOwner implements PartitionLogic, LineUser {
     const { partition: p, epoch } = this.#c;
     for (const link of this.#links.values()) {
       if (link.phase !== 'ready') continue;
-      if (link.decisions.length > 0) {
-        const decisions = link.decisions.splice(0);
+      while (link.decisions.length > 0) {
+        const decisions = link.decisions.splice(0, DECISIONS_PER_ANSWER);
         this.#tell(link.incarnation, { t: 'claims', p, epoch, decisions });
       }
       if (link.effectiveDue) this.#tellEffective(link);
@@ -206,7 +234,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
   // ---- gateways' reports and requests
 
   #addLink(line: GatewayLine): PartitionLink {
-    const link = new PartitionLink(line);
+    const link = new PartitionLink(line, this.#limits.windowBytes);
     this.#links.set(line.incarnation, link);
     this.#sender.addLink(link);
     return link;
@@ -229,9 +257,9 @@ export class PartitionOwner implements PartitionLogic, LineUser {
     this.#stillness.reported(incarnation, progress, clock.nowMs());
   }
 
-  #onMessages(payload: Buffer): void {
+  #onMessages(messages: readonly GatewayMessage[]): void {
     if (!this.#acts()) return;
-    for (const message of decodeMessage<readonly GatewayMessage[]>(payload)) {
+    for (const message of messages) {
       const link = this.#links.get(message.inc);
       if (link === undefined) continue;
       if (message.t === 'answer') this.#onAnswer(link, message);
@@ -242,6 +270,12 @@ export class PartitionOwner implements PartitionLogic, LineUser {
 
   #onAnswer(link: PartitionLink, answer: GatewayMessage & { t: 'answer' }): void {
     if (answer.epoch !== this.#c.epoch || link.phase !== 'asked') return;
+    // Identifiers come and go between two answers: their parts are not mixed.
+    if (answer.attempt < link.answerAttempt) return;
+    if (answer.attempt > link.answerAttempt) {
+      link.answerAttempt = answer.attempt;
+      link.answerParts = [];
+    }
     link.answerParts[answer.part] = answer.ids;
     link.namedVersion = Math.max(link.namedVersion, answer.filterVersion);
     for (let part = 0; part < answer.parts; part++) {

@@ -6,8 +6,10 @@
  *        this process writes to the same gateway (protocol 26).
  * Behind: a gateway that missed something, or whose window is full, gets nothing live; a CatchUp
  *        sends it everything from `sentTo` on, at its own pace.
+ * Damage: what cannot be read of a record (a foreign writer) is passed over and counted: ending
+ *        for it would only hand it on to the next owner.
  */
-import type { Clock } from '#base';
+import { type Clock, Fault } from '#base';
 import type { Bus } from '#bus';
 import { type Position, positionAfterRecord, positionOf, RecordReader, sequenceOf } from '#log';
 import { LastTopic } from '#mqtt';
@@ -27,6 +29,8 @@ export interface RangeSenderOptions {
   /** Everything up to here has been dealt with before. */
   readonly start: Position;
   readonly durableCheckpoint: () => Position;
+  /** Bytes of the tail; default TAIL_BYTES_MAX. */
+  readonly tailBytes?: number | undefined;
   /** A gateway needs what the log no longer holds. */
   readonly onTrimmed: (incarnation: string) => void;
 }
@@ -36,13 +40,17 @@ export class RangeSender {
   /** Links by line number, for the dispatch loop. */
   readonly #byNumber: (PartitionLink | undefined)[] = [];
   readonly #catchUps = new Map<PartitionLink, CatchUp>();
-  readonly #tail = new RecordTail();
+  readonly #tail: RecordTail;
   readonly #topic = new LastTopic();
+  /** Records above the checkpoint that are copies of earlier ones, ascending. */
+  readonly #copies = new Set<number>();
   #position: Position;
   #beacon = 0;
+  #closed = false;
 
   constructor(options: RangeSenderOptions) {
     this.#o = options;
+    this.#tail = new RecordTail(options.tailBytes);
     this.#position = options.start;
   }
 
@@ -68,6 +76,7 @@ export class RangeSender {
   }
 
   close(): void {
+    this.#closed = true;
     for (const catchUp of this.#catchUps.values()) catchUp.close();
     this.#catchUps.clear();
     for (const link of this.#byNumber) if (link !== undefined) this.#closeOpen(link);
@@ -75,9 +84,20 @@ export class RangeSender {
 
   /** Dispatches a record; what stands at or below `after` is left out. */
   dispatch(record: TailRecord, after: Position): void {
+    try {
+      this.#dispatchMessages(record, after);
+    } catch (fault) {
+      this.#passDamage(fault);
+    }
+    this.#position = positionAfterRecord(record.sequence);
+    this.#tail.add(record);
+    this.#o.board.planFlush();
+  }
+
+  #dispatchMessages(record: TailRecord, after: Position): void {
     const { board, counters } = this.#o;
-    const reader = new RecordReader(record.payload);
     counters.records++;
+    const reader = new RecordReader(record.payload);
     for (let index = reader.next(); index >= 0; index = reader.next()) {
       const position = positionOf(record.sequence, index);
       counters.messages++;
@@ -89,31 +109,51 @@ export class RangeSender {
         this.#add(link, position, record, reader);
       }
     }
-    this.#position = positionAfterRecord(record.sequence);
-    this.#tail.add(record);
-    board.planFlush();
   }
 
-  /** A record that is a copy of an earlier one has been passed over. */
+  #passDamage(fault: unknown): void {
+    if (!(fault instanceof Fault)) throw fault;
+    this.#o.counters.recordsDamaged++;
+  }
+
+  /** A record that is a copy of an earlier one: passed over, also when a gateway catches up. */
   passOver(sequence: number): void {
     this.#position = positionAfterRecord(sequence);
+    const needed = sequenceOf(this.#o.durableCheckpoint());
+    for (const copy of this.#copies) {
+      if (copy >= needed) break;
+      this.#copies.delete(copy);
+    }
+    this.#copies.add(sequence);
   }
 
   #add(link: PartitionLink, position: Position, record: TailRecord, reader: RecordReader): void {
     const { board, partition, counters } = this.#o;
     const { line } = link;
-    const channel = board.channelFor(line, partition);
-    if (!channel.isOpen(partition)) this.#openRange(link);
     const { messageStart, messageEnd } = reader;
+    const bytes = messageEnd - messageStart;
+    const channel = board.channelFor(line, partition);
+    if (!channel.takes(bytes)) {
+      // The range so far covers everything below this message.
+      const { behind } = link;
+      if (channel.isOpen(partition)) this.#closeRangeAt(link, position - 1);
+      board.flushLine(line);
+      // Its window is full: it goes on from here as one that is behind.
+      if (link.behind !== behind) return;
+    }
+    if (channel.cannotSend(bytes)) {
+      counters.oversized++;
+      return;
+    }
+    if (!channel.isOpen(partition)) this.#openRange(link);
     const fromHere = record.incarnation === line.incarnation;
     channel.addMessage(position, record.payload, messageStart, messageEnd, fromHere);
-    link.window.sent(messageEnd - messageStart, position);
+    link.window.sent(bytes, position);
     counters.framed++;
     if (!channel.full) return;
     // A long record must not make an endless frame: the range may end at any message.
     this.#closeRangeAt(link, position);
     board.said(line);
-    if (link.window.full && !link.behind) this.#setBehind(link);
   }
 
   #openRange(link: PartitionLink): void {
@@ -130,6 +170,7 @@ export class RangeSender {
   #closeRangeAt(link: PartitionLink, to: Position): void {
     link.line.channel.closeRange(to);
     link.sentTo = to;
+    if (link.window.full && !link.behind && !this.#closed) this.#setBehind(link);
   }
 
   /** Closes the range that stands open towards this gateway: it covers all that was dispatched. */
@@ -201,17 +242,25 @@ export class RangeSender {
 
   #sendAgain(link: PartitionLink, record: TailRecord): void {
     const { board, partition } = this.#o;
-    const reader = new RecordReader(record.payload);
-    const { number } = link.line;
-    for (let index = reader.next(); index >= 0; index = reader.next()) {
-      const position = positionOf(record.sequence, index);
-      if (position <= link.sentTo || reader.liveElsewhere) continue;
-      if (!board.route(this.#topic.keyOf(reader.view)).includes(number)) continue;
-      this.#add(link, position, record, reader);
+    try {
+      if (!this.#copies.has(record.sequence)) this.#addMissing(link, record);
+    } catch (fault) {
+      this.#passDamage(fault);
     }
     const channel = board.channelFor(link.line, partition);
     if (!channel.isOpen(partition)) this.#openRange(link);
     this.#closeRangeAt(link, positionAfterRecord(record.sequence));
     board.said(link.line);
+  }
+
+  #addMissing(link: PartitionLink, record: TailRecord): void {
+    const reader = new RecordReader(record.payload);
+    const { number } = link.line;
+    for (let index = reader.next(); index >= 0; index = reader.next()) {
+      const position = positionOf(record.sequence, index);
+      if (position <= link.sentTo || reader.liveElsewhere) continue;
+      if (!this.#o.board.route(this.#topic.keyOf(reader.view)).includes(number)) continue;
+      this.#add(link, position, record, reader);
+    }
   }
 }

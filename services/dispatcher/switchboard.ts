@@ -152,7 +152,7 @@ export class Switchboard {
 
   /** Something was said: it leaves when the loop is idle, or now when it is much. */
   said(line: GatewayLine): void {
-    if (line.channel.full) this.#flushLine(line);
+    if (line.channel.full) this.flushLine(line);
     this.planFlush();
   }
 
@@ -165,7 +165,14 @@ export class Switchboard {
   flush(): void {
     this.#flushPlanned = false;
     for (const user of this.#users.values()) user.beforeFlush();
-    for (const line of this.#lines.values()) this.#flushLine(line);
+    for (const line of this.#lines.values()) this.flushLine(line);
+  }
+
+  /** Sends what stands in this line's channel. */
+  flushLine(line: GatewayLine): void {
+    const { openPartition } = line.channel;
+    if (openPartition >= 0) this.#users.get(openPartition)?.closeRange(line);
+    line.channel.flush();
   }
 
   /** InterestTable tells what a gateway wants. */
@@ -180,12 +187,6 @@ export class Switchboard {
 
   close(): void {
     this.interest.close();
-  }
-
-  #flushLine(line: GatewayLine): void {
-    const { openPartition } = line.channel;
-    if (openPartition >= 0) this.#users.get(openPartition)?.closeRange(line);
-    line.channel.flush();
   }
 
   #sum(read: (channel: FrameChannel) => number): number {

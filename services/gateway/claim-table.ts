@@ -21,6 +21,8 @@ interface Claim {
   /** Undefined once the connection is over: only the release is left to be acknowledged. */
   onDecision: ((decision: 'granted' | Reason) => void) | undefined;
   rank: Rank | undefined;
+  /** How often it was asked for. */
+  asks: number;
   releasing: boolean;
   sinceMs: number;
   askedAtMs: number;
@@ -59,6 +61,7 @@ export class ClaimTable {
       home,
       onDecision,
       rank: undefined,
+      asks: 0,
       releasing: false,
       sinceMs: nowMs,
       askedAtMs: nowMs,
@@ -71,7 +74,10 @@ export class ClaimTable {
   /** The connection is over: its identifier is given back. */
   release(client: LocalClient, nowMs: number): void {
     const claim = this.#byConnection.get(client.connectionNumber);
-    if (claim === undefined || claim.releasing) return;
+    if (claim !== undefined && !claim.releasing) this.#giveBack(claim, nowMs);
+  }
+
+  #giveBack(claim: Claim, nowMs: number): void {
     claim.releasing = true;
     claim.onDecision = undefined;
     claim.sinceMs = nowMs;
@@ -80,7 +86,7 @@ export class ClaimTable {
     this.#ask(claim);
   }
 
-  decided(decision: ClaimDecision): void {
+  decided(decision: ClaimDecision, nowMs: number): void {
     const claim = this.#byConnection.get(decision.connection);
     if (claim === undefined) return;
     if ('released' in decision) {
@@ -95,7 +101,9 @@ export class ClaimTable {
       this.#waiting.delete(claim);
       onDecision?.('granted');
     } else if (claim.rank === undefined) {
-      this.#forget(claim);
+      // Asked more than once, a later answer may grant what nobody wants any more: give it back.
+      if (claim.asks === 1) this.#forget(claim);
+      else this.#giveBack(claim, nowMs);
       onDecision?.(decision.reason);
     }
   }
@@ -154,6 +162,7 @@ export class ClaimTable {
   #ask(claim: Claim): void {
     const { clientIdentifier, authenticationName, connectionNumber: connection } = claim.client;
     const inc = this.#o.incarnation;
+    if (!claim.releasing) claim.asks++;
     this.#o.send(
       claim.home,
       claim.releasing

@@ -54,6 +54,11 @@ function addTraffic(metrics: Metrics, { path, peers, intake, links }: CoreParts)
     [{ result: 'taken' }, intake.framesTaken],
     [{ result: 'damaged' }, intake.framesDamaged],
   ]);
+  metrics.counter(
+    'weir_peer_damaged_total',
+    'Messages from other gateways that could not be read',
+    () => peers.damaged + peers.interest.damaged,
+  );
   metrics.counter('weir_frame_gaps_total', 'Gaps in the chain of ranges, asked for again', () =>
     links.reduce((sum, link) => sum + link.gaps, 0),
   );

@@ -8,13 +8,7 @@
  */
 import type { Clock, Random, Reason, Timer } from '#base';
 import type { Bus } from '#bus';
-import {
-  decodeMessage,
-  frameSubject,
-  heardSubject,
-  type InterestHeard,
-  peerSubject,
-} from '#frames';
+import { decodeHeard, frameSubject, hear, heardSubject, peerSubject } from '#frames';
 import { InterestPublisher } from '#interest';
 import { PartitionAppender } from '#log';
 import type { PublishView } from '#mqtt';
@@ -110,7 +104,7 @@ class Core implements GatewayCore {
       appenders: this.#appenders,
       onFull: (partition) => this.#setFull(partition, true),
     });
-    this.#subscribes = new SubscribeFlow(this.#links, this.#peers);
+    this.#subscribes = new SubscribeFlow(this.#links, this.#peers, clock);
     this.#intake = this.#makeIntake();
     this.#membership = this.#makeMembership();
     addCoreMetrics(options.metrics, {
@@ -149,10 +143,14 @@ class Core implements GatewayCore {
       links: this.#links,
       filterVersion: () => this.#interest.version,
       claimsUnanswered: (partition, nowMs) => this.#claims.unanswered(partition, nowMs),
-      onJoin: (incarnation) => this.#peers.join(incarnation),
-      onLeave: (incarnation) => {
-        this.#peers.leave(incarnation);
-        this.#subscribes.check(clock.nowMs());
+      onReport: (other, filterVersion) => {
+        this.#peers.join(other);
+        // A delta that was lost shows here, also when nobody waits for it.
+        this.#peers.interest.require(other, filterVersion);
+      },
+      onLeave: (other) => {
+        this.#peers.leave(other);
+        this.#subscribes.checkSoon();
       },
       onReady: () => {
         logger.info('gateway registered', { incarnation: this.incarnation });
@@ -195,13 +193,19 @@ class Core implements GatewayCore {
         if (this.#membership.holds()) this.#intake.take(message.payload);
       }),
       bus.subscribe(peerSubject(incarnation), (message) => {
-        if (this.#still) return;
+        if (!this.#membership.holds()) return;
         this.#peers.receive(message.payload, (view) => this.#path.deliverFromPeer(view));
       }),
-      bus.subscribe(heardSubject(incarnation), (message) => {
-        this.#peers.heard(decodeMessage<InterestHeard>(message.payload));
-        this.#subscribes.check(this.#o.clock.nowMs());
-      }),
+      hear(
+        bus,
+        heardSubject(incarnation),
+        decodeHeard,
+        (heard) => {
+          this.#peers.heard(heard);
+          this.#subscribes.checkSoon();
+        },
+        () => this.#peers.damaged++,
+      ),
     );
     this.#membership.join();
     this.#planTick();
@@ -228,10 +232,7 @@ class Core implements GatewayCore {
       const entry = this.#table.add(client, s, () => this.#interest.add(s.topicFilter));
       version = Math.max(version, entry.version);
     }
-    const { clock } = this.#o;
-    this.#subscribes.wait(version, clock.nowMs(), onEffective);
-    // A filter that counts already needs no answer: look at it in this turn, not at the next tick.
-    clock.whenIdle(() => this.#subscribes.check(clock.nowMs()));
+    this.#subscribes.wait(version, onEffective);
   }
 
   unsubscribe(client: LocalClient, topicFilters: readonly string[]): boolean[] {
@@ -316,7 +317,7 @@ class Core implements GatewayCore {
     for (const link of this.#links) link.tick(nowMs);
     this.#claims.tick(nowMs);
     this.#peers.interest.tick();
-    this.#subscribes.check(nowMs);
+    this.#subscribes.check();
   }
 }
 

@@ -6,6 +6,8 @@
  */
 import { type Clock, Fault } from '#base';
 import {
+  CHUNK_BYTES_MAX,
+  type ClaimDecision,
   type FrameSink,
   type HeldIdentifier,
   type OwnerMessage,
@@ -20,8 +22,8 @@ import type { PublishPath } from './publish-path.ts';
 import type { SubscribeFlow } from './subscribe-flow.ts';
 import type { SubscriptionTable } from './subscription-table.ts';
 
-/** Identifiers in one part of an answer to hello; with usual lengths well below a chunk. */
-const IDENTIFIERS_PER_PART = 500;
+/** Bytes of an identifier in JSON besides its texts; these may double by what is escaped. */
+const IDENTIFIER_ENVELOPE_BYTES = 120;
 
 export interface FrameIntakeOptions {
   readonly clock: Clock;
@@ -42,6 +44,8 @@ export class FrameIntake implements FrameSink {
 
   readonly #o: FrameIntakeOptions;
   readonly #range = new RangeReader();
+  /** Answers to hello. */
+  #attempts = 0;
 
   constructor(options: FrameIntakeOptions) {
     this.#o = options;
@@ -66,12 +70,26 @@ export class FrameIntake implements FrameSink {
       this.rangesIgnored++;
       return;
     }
+    this.#deliver(link, range);
+    link.took(range);
+  }
+
+  #deliver(link: OwnerLink, range: RangeReader): void {
     const { path } = this.#o;
     const done = link.done ?? 0;
-    while (range.next()) {
-      if (range.position > done) path.deliver(range.view, range.partition, range.position);
+    let last = done;
+    try {
+      while (range.next()) {
+        const { position } = range;
+        if (position <= done) continue;
+        path.deliver(range.view, range.partition, position);
+        last = position;
+      }
+    } catch (fault) {
+      // Damaged: what was delivered must not come again, the rest is a gap.
+      link.done = last;
+      throw fault;
     }
-    link.took(range);
   }
 
   onAnswer(message: OwnerMessage): void {
@@ -89,12 +107,17 @@ export class FrameIntake implements FrameSink {
         return;
       case 'claims':
         if (!link.trusts(message.epoch)) return;
-        for (const decision of message.decisions) this.#o.claims.decided(decision);
+        this.#decided(message.decisions);
         return;
       case 'end':
         if (!link.trusts(message.epoch)) return;
         this.#o.claims.end(message.connection, message.p, message.reason);
     }
+  }
+
+  #decided(decisions: readonly ClaimDecision[]): void {
+    const nowMs = this.#o.clock.nowMs();
+    for (const decision of decisions) this.#o.claims.decided(decision, nowMs);
   }
 
   #effective(link: OwnerLink, message: OwnerMessage & { t: 'effective' }): void {
@@ -103,27 +126,47 @@ export class FrameIntake implements FrameSink {
     const nowMs = this.#o.clock.nowMs();
     if (!link.effective(from, to, nowMs)) return;
     this.#o.table.effective(link.partition, before, to, position);
-    this.#o.subscribes.check(nowMs);
+    this.#o.subscribes.checkSoon();
   }
 
   #answerHello(link: OwnerLink): void {
     const { claims, interest, incarnation: inc, mailbox } = this.#o;
-    const held = claims.heldIn(link.partition);
-    const parts = Math.max(1, Math.ceil(held.length / IDENTIFIERS_PER_PART));
-    for (let part = 0; part < parts; part++) {
-      const first = part * IDENTIFIERS_PER_PART;
-      const ids: readonly HeldIdentifier[] = held.slice(first, first + IDENTIFIERS_PER_PART);
+    const parts = inParts(claims.heldIn(link.partition));
+    const attempt = ++this.#attempts;
+    parts.forEach((ids, part) => {
       mailbox.send(link.partition, {
         t: 'answer',
         inc,
         epoch: link.epoch,
+        attempt,
         done: link.done ?? null,
         filterVersion: interest.version,
         answeredVersion: link.answeredVersion,
         ids,
         part,
-        parts,
+        parts: parts.length,
       });
-    }
+    });
   }
+}
+
+/** Pieces that fit a message each; one empty piece for nothing. */
+function inParts(held: readonly HeldIdentifier[]): readonly (readonly HeldIdentifier[])[] {
+  const parts: HeldIdentifier[][] = [];
+  let part: HeldIdentifier[] = [];
+  let bytes = 0;
+  for (const one of held) {
+    const { clientIdentifier, authenticationName } = one;
+    const texts = Buffer.byteLength(clientIdentifier) + Buffer.byteLength(authenticationName);
+    const size = IDENTIFIER_ENVELOPE_BYTES + 2 * texts;
+    if (part.length > 0 && bytes + size > CHUNK_BYTES_MAX) {
+      parts.push(part);
+      part = [];
+      bytes = 0;
+    }
+    part.push(one);
+    bytes += size;
+  }
+  parts.push(part);
+  return parts;
 }

@@ -27,7 +27,8 @@ export interface MembershipOptions {
   readonly links: readonly OwnerLink[];
   readonly filterVersion: () => number;
   readonly claimsUnanswered: (partition: number, nowMs: number) => boolean;
-  readonly onJoin: (incarnation: string) => void;
+  /** Another gateway lives, and its filters stand at this version. */
+  readonly onReport: (incarnation: string, filterVersion: number) => void;
   readonly onLeave: (incarnation: string) => void;
   /** The lease is held and the owners' epochs are known. */
   readonly onReady: () => void;
@@ -49,7 +50,7 @@ export class Membership {
     this.#view.onGateway((other, entry) => {
       if (other === incarnation) return;
       if (entry === undefined) options.onLeave(other);
-      else options.onJoin(other);
+      else options.onReport(other, entry.content.filterVersion);
     });
     this.#lease = new LeaseHolder<GatewayReport>({
       bus,

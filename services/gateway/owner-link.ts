@@ -105,7 +105,9 @@ export class OwnerLink {
       return false;
     }
     this.answeredVersion = to;
-    if (to >= this.#wantedVersion) this.#wantedSinceMs = -1;
+    // Where filters change all the time some version is always waited for: it is the standing
+    // still of answers that counts, not that one is outstanding.
+    this.#wantedSinceMs = to >= this.#wantedVersion ? -1 : nowMs;
     return true;
   }
 

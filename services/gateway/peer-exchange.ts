@@ -7,7 +7,7 @@
  * Lost:  QoS 0 has no guarantee: what cannot be sent is dropped by name and counted.
  * Heard: a gateway that follows a new version of another's filters says so, for that one's SUBACK.
  */
-import type { Clock } from '#base';
+import { type Clock, Fault } from '#base';
 import type { Bus } from '#bus';
 import { encodeMessage, heardSubject, type InterestHeard, peerSubject } from '#frames';
 import { InterestTable } from '#interest';
@@ -51,6 +51,8 @@ export class PeerExchange {
   messagesReceived = 0;
   /** Dropped as `qos0_bus_unreachable`. */
   dropped = 0;
+  /** Received packs of which some could not be read. */
+  damaged = 0;
   /** Rises when the others' interest changes; cached matches of another one are stale. */
   generation = 1;
   readonly interest: InterestTable;
@@ -92,6 +94,7 @@ export class PeerExchange {
     this.#peers.delete(incarnation);
     this.#byNumber[peer.number] = undefined;
     this.#dirty.delete(peer);
+    this.dropped += peer.count;
     this.generation++;
   }
 
@@ -128,6 +131,8 @@ export class PeerExchange {
     const length = messageLength(view);
     for (let i = 0; i < peers.length; i++) {
       const peer = peers[i] as Peer;
+      // A large message goes alone: with others it could be more than NATS takes.
+      if (peer.count > 0 && peer.length + length > PEER_BYTES_MAX) this.#sendBuffer(peer);
       if (peer.length + length > peer.buffer.length) grow(peer, length);
       const { buffer } = peer;
       peer.length = writeMessage(buffer, peer.length, view, length, expiresAtSeconds, 0, false);
@@ -139,12 +144,20 @@ export class PeerExchange {
 
   /** Walks the messages of a buffer from another gateway; `view` is borrowed for the call. */
   receive(payload: Buffer, onMessage: (view: PublishView) => void): void {
-    if (payload[0] !== PEER_VERSION) return;
-    let at = 1;
-    while (at < payload.length) {
-      at = readMessage(payload, at, this.#view);
-      this.messagesReceived++;
-      onMessage(this.#view);
+    if (payload[0] !== PEER_VERSION) {
+      this.damaged++;
+      return;
+    }
+    try {
+      let at = 1;
+      while (at < payload.length) {
+        at = readMessage(payload, at, this.#view);
+        this.messagesReceived++;
+        onMessage(this.#view);
+      }
+    } catch (fault) {
+      if (!(fault instanceof Fault)) throw fault;
+      this.damaged++;
     }
   }
 
@@ -153,10 +166,11 @@ export class PeerExchange {
     if (peer !== undefined && version > peer.heardVersion) peer.heardVersion = version;
   }
 
-  /** Whether every other gateway follows our filters up to `version`. */
-  allHeard(version: number): boolean {
-    for (const peer of this.#peers.values()) if (peer.heardVersion < version) return false;
-    return true;
+  /** Every other gateway follows our filters at least up to this version. */
+  heardByAll(): number {
+    let lowest = Infinity;
+    for (const { heardVersion } of this.#peers.values()) lowest = Math.min(lowest, heardVersion);
+    return lowest;
   }
 
   #plan(peer: Peer): void {

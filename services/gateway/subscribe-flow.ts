@@ -7,6 +7,7 @@
  * Full:  one entry per waiting SUBSCRIBE; sessions have at most one SUBSCRIBE of theirs unanswered
  *        per packet identifier.
  */
+import type { Clock } from '#base';
 import type { OwnerLink } from './owner-link.ts';
 import type { PeerExchange } from './peer-exchange.ts';
 
@@ -22,31 +23,48 @@ interface Waiting {
 export class SubscribeFlow {
   readonly #links: readonly OwnerLink[];
   readonly #peers: PeerExchange;
+  readonly #clock: Clock;
   #waiting: Waiting[] = [];
+  #checkPlanned = false;
 
-  constructor(links: readonly OwnerLink[], peers: PeerExchange) {
+  constructor(links: readonly OwnerLink[], peers: PeerExchange, clock: Clock) {
     this.#links = links;
     this.#peers = peers;
+    this.#clock = clock;
   }
 
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  wait(version: number, nowMs: number, onEffective: () => void): void {
+  wait(version: number, onEffective: () => void): void {
+    const nowMs = this.#clock.nowMs();
     for (const link of this.#links) link.wantVersion(version, nowMs);
     this.#waiting.push({ version, heardDeadlineMs: nowMs + HEARD_WAIT_MS, onEffective });
+    this.checkSoon();
   }
 
-  /** Something moved: answers those that need not wait any longer. */
-  check(nowMs: number): void {
+  /** Looks once at the end of this turn, however often it is asked. */
+  checkSoon(): void {
+    if (this.#checkPlanned || this.#waiting.length === 0) return;
+    this.#checkPlanned = true;
+    this.#clock.whenIdle(() => {
+      this.#checkPlanned = false;
+      this.check();
+    });
+  }
+
+  /** Answers those that need not wait any longer. */
+  check(): void {
     if (this.#waiting.length === 0) return;
+    const nowMs = this.#clock.nowMs();
     const answered = Math.min(...this.#links.map((link) => link.answeredVersion));
+    const heardVersion = this.#peers.heardByAll();
     const still: Waiting[] = [];
     const ready: Waiting[] = [];
     for (const waiting of this.#waiting) {
       const effective = waiting.version <= answered;
-      const heard = nowMs >= waiting.heardDeadlineMs || this.#peers.allHeard(waiting.version);
+      const heard = nowMs >= waiting.heardDeadlineMs || waiting.version <= heardVersion;
       (effective && heard ? ready : still).push(waiting);
     }
     this.#waiting = still;

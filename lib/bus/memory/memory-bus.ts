@@ -84,6 +84,9 @@ export class MemoryBus implements Bus {
 
   publish(subject: string, payload: Uint8Array, reply?: string): boolean {
     if (!this.connected) return false;
+    if (payload.length > PAYLOAD_BYTES_MAX) {
+      throw new RangeError(`payload of ${payload.length} bytes would cut the connection`);
+    }
     const message = { subject, payload: Buffer.from(payload), reply };
     this.#connection.toServer(() => this.#server.route(message));
     return true;

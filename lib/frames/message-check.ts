@@ -1,0 +1,162 @@
+/**
+ * Message check — reads the JSON messages of this room and refuses what is not one of them.
+ *
+ * Why:  they come from other processes, perhaps of another version. A field that is missing or of
+ *       another type would show as an error somewhere inside an owner or a gateway and end it.
+ * Cost: a look at each field; the messages are rare (per connection or rarer).
+ * Ends: `Fault` WEIR_WIRE, for the hearer to count; the sender repeats what it still wants.
+ */
+import { Fault } from '#base';
+import type { Bus, BusMessage } from '#bus';
+import {
+  decodeMessage,
+  type GatewayMessage,
+  type InterestAsk,
+  type InterestDelta,
+  type InterestHeard,
+  type InterestWhole,
+  type OwnerMessage,
+} from './messages.ts';
+
+type Check = (value: unknown) => boolean;
+type Fields = Readonly<Record<string, Check>>;
+
+const text: Check = (value) => typeof value === 'string';
+const whole: Check = (value) => Number.isSafeInteger(value);
+const wholeOrNull: Check = (value) => value === null || whole(value);
+const listOf =
+  (each: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(each);
+const has =
+  (fields: Fields): Check =>
+  (value) =>
+    isRecord(value) && Object.entries(fields).every(([name, check]) => check(value[name]));
+
+const rank: Check = (value) => listOf(whole)(value) && (value as unknown[]).length === 2;
+const granted = has({ connection: whole, granted: (value) => value === true, rank });
+const refused = has({ connection: whole, granted: (value) => value === false, reason: text });
+const released = has({ connection: whole, released: (value) => value === true });
+const decision: Check = (value) => granted(value) || refused(value) || released(value);
+
+const heldIdentifier = has({
+  clientIdentifier: text,
+  authenticationName: text,
+  connection: whole,
+  rank,
+});
+
+const OWNER_FIELDS: Readonly<Record<OwnerMessage['t'], Fields>> = {
+  hello: {},
+  welcome: { position: whole },
+  effective: { from: whole, to: whole, position: whole },
+  claims: { decisions: listOf(decision) },
+  end: { connection: whole, reason: text },
+};
+
+const GATEWAY_FIELDS: Readonly<Record<GatewayMessage['t'], Fields>> = {
+  present: {},
+  answer: {
+    epoch: whole,
+    attempt: whole,
+    done: wholeOrNull,
+    filterVersion: whole,
+    answeredVersion: whole,
+    ids: listOf(heldIdentifier),
+    part: whole,
+    parts: whole,
+  },
+  again: { epoch: whole, from: whole },
+  claim: { connection: whole, clientIdentifier: text, authenticationName: text },
+  release: { connection: whole, clientIdentifier: text },
+  taken: { epoch: whole, to: whole },
+  effective: { epoch: whole, version: whole },
+};
+
+const DELTA_FIELDS: Fields = {
+  from: wholeOrNull,
+  to: whole,
+  add: listOf(text),
+  remove: listOf(text),
+};
+const WHOLE_FIELDS: Fields = {
+  inc: text,
+  ask: whole,
+  version: whole,
+  part: whole,
+  parts: whole,
+  filters: listOf(text),
+};
+
+/** One answer of an owner, from the body of its section. */
+export function decodeAnswer(bytes: Buffer): OwnerMessage {
+  let message: unknown;
+  try {
+    message = JSON.parse(bytes.toString('utf8'));
+  } catch (cause) {
+    throw new Fault('WEIR_WIRE', 'answer is not JSON', cause);
+  }
+  return checked(message, 'answer', { t: text, p: whole, epoch: whole }, OWNER_FIELDS);
+}
+
+/** What gateways ask of an owner: an array. */
+export function decodeRequests(bytes: Buffer): readonly GatewayMessage[] {
+  const messages = decodeMessage<unknown>(bytes);
+  if (!Array.isArray(messages)) throw new Fault('WEIR_WIRE', 'requests are no array');
+  return messages.map((message: unknown) =>
+    checked<GatewayMessage>(message, 'request', { t: text, inc: text }, GATEWAY_FIELDS),
+  );
+}
+
+export function decodeDelta(bytes: Buffer): InterestDelta {
+  return checked(decodeMessage(bytes), 'interest', DELTA_FIELDS);
+}
+export function decodeWhole(bytes: Buffer): InterestWhole {
+  return checked(decodeMessage(bytes), 'interest', WHOLE_FIELDS);
+}
+export function decodeAsk(bytes: Buffer): InterestAsk {
+  return checked(decodeMessage(bytes), 'ask', { have: whole, ask: whole });
+}
+export function decodeHeard(bytes: Buffer): InterestHeard {
+  return checked(decodeMessage(bytes), 'heard', { by: text, version: whole });
+}
+
+/** Hears a subject. What cannot be read is told to `onDamaged`, never thrown into the bus. */
+export function hear<T>(
+  bus: Bus,
+  subject: string,
+  decode: (bytes: Buffer) => T,
+  onMessage: (message: T, raw: BusMessage) => void,
+  onDamaged: (fault: Fault) => void,
+): () => void {
+  return bus.subscribe(subject, (raw) => {
+    let message: T;
+    try {
+      message = decode(raw.payload);
+    } catch (fault) {
+      if (!(fault instanceof Fault)) throw fault;
+      onDamaged(fault);
+      return;
+    }
+    onMessage(message, raw);
+  });
+}
+
+function checked<T>(
+  value: unknown,
+  what: string,
+  fields: Fields,
+  byType?: Readonly<Record<string, Fields>>,
+): T {
+  if (!has(fields)(value)) throw new Fault('WEIR_WIRE', `${what} lacks a field`);
+  if (byType === undefined) return value as T;
+  const { t } = value as { t: string };
+  const own = Object.hasOwn(byType, t) ? byType[t] : undefined;
+  if (own === undefined) throw new Fault('WEIR_WIRE', `${what} of unknown kind ${t}`);
+  if (!has(own)(value)) throw new Fault('WEIR_WIRE', `${what} ${t} lacks a field`);
+  return value as T;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
