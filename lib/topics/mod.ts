@@ -5,3 +5,4 @@ export { isSharedFilter, parseShared } from './shared-filter.ts';
 export type { SharedFilter } from './shared-filter.ts';
 export { compileTemplate, expandTemplate } from './topic-template.ts';
 export type { CompiledTemplate, TemplateIdentity, TopicTemplate } from './topic-template.ts';
+export { TopicTree } from './topic-tree.ts';
