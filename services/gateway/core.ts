@@ -10,7 +10,7 @@ import type { Clock, Random, Reason, Timer } from '#base';
 import type { Bus } from '#bus';
 import { decodeHeard, frameSubject, hear, heardSubject, peerSubject } from '#frames';
 import { InterestPublisher } from '#interest';
-import { PartitionAppender } from '#log';
+import { type AppenderOptions, PartitionAppender } from '#log';
 import type { PublishView } from '#mqtt';
 import type { Directory } from '#registry';
 import type { Logger, Metrics } from '#runtime';
@@ -41,6 +41,11 @@ export interface GatewayCoreOptions {
   readonly partitions: number;
   /** Name of this process for people. */
   readonly instance: string;
+  /** What bounds its appenders; tests hand in smaller ones. */
+  readonly limits?: Pick<
+    AppenderOptions,
+    'recordMessagesMax' | 'recordBytesMax' | 'pendingBytesMax'
+  >;
 }
 
 export function createGatewayCore(options: GatewayCoreOptions): GatewayCore {
@@ -89,6 +94,7 @@ class Core implements GatewayCore {
     this.#appenders = each.map(
       (partition) =>
         new PartitionAppender({
+          ...options.limits,
           bus,
           clock,
           partition,
