@@ -14,13 +14,23 @@ for (const setting of SETTINGS) {
   if (only !== undefined && setting.name !== only) continue;
   const startedMs = performance.now();
   let bad = 0;
+  let published = 0;
+  let received = 0;
   for (let seed = firstSeed; seed < firstSeed + count; seed++) {
-    const problems = new History(setting, seed).run();
+    const history = new History(setting, seed);
+    const problems = history.run();
+    const stats = history.stats();
+    published += stats.published;
+    received += stats.received;
     if (problems.length === 0) continue;
     bad++;
     process.exitCode = 1;
     console.log(`  seed ${seed}: ${problems.length} problems, first: ${problems[0]}`);
   }
-  const each = Math.round((performance.now() - startedMs) / count);
-  console.log(`${setting.name}: ${bad} of ${count} histories bad, ${each} ms each`);
+  const each = (sum: number): number => Math.round(sum / count);
+  const ms = each(performance.now() - startedMs);
+  console.log(
+    `${setting.name}: ${bad} of ${count} histories bad; ` +
+      `each ${each(published)} published, ${each(received)} received, ${ms} ms`,
+  );
 }

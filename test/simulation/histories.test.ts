@@ -9,8 +9,10 @@ import { History } from './history.ts';
 import { PLANTED_FAULTS } from './planted-faults.ts';
 import { SETTINGS } from './settings.ts';
 
-/** Histories per setting in a test run: a few seconds. */
-const HISTORIES = 12;
+/** Histories per setting in a test run: a few seconds in all. */
+const HISTORIES = 4;
+/** Deliveries of an average history, at least: one in which nothing happens proves nothing. */
+const RECEIVED_MIN = 200;
 /** A planted fault has to show within so many histories. */
 const ATTEMPTS = 15;
 
@@ -24,7 +26,7 @@ describe('histories of a cluster', () => {
         assert.deepEqual(problems.slice(0, 5), [], `seed ${seed * 7_919}`);
         received += history.stats().received;
       }
-      assert.ok(received > 1_000 * HISTORIES, `only ${received} deliveries: proves nothing`);
+      assert.ok(received > RECEIVED_MIN * HISTORIES, `only ${received} deliveries`);
     });
   }
 });

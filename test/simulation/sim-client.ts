@@ -1,29 +1,26 @@
 /**
  * A connected client of a simulated gateway: drives the core's seam and writes down what it gets.
  */
-import type { Reason } from '#base';
-import { PublishView } from '#mqtt';
+import type { Clock, Reason } from '#base';
+import type { PublishView } from '#mqtt';
+import { topicMatchesFilter } from '#topics';
 import type { Delivery, GatewayCore, LocalClient } from '../../services/gateway/port.ts';
+import { payloadTextOf, publishView, topicTextOf } from '../fixtures/publish-view.ts';
 
 export interface Received {
   readonly topic: string;
-  readonly payload: string;
+  /** What stands before the padding. */
+  readonly id: string;
   readonly qos: number;
 }
 
-/** A PUBLISH as a view over bytes of its own, as an MQTT 3.1.1 packet would hold them. */
-export function publishView(topic: string, payload: string, qos: 0 | 1): PublishView {
-  const name = Buffer.from(topic, 'utf8');
-  const body = Buffer.from(payload, 'utf8');
-  const view = new PublishView();
-  view.buffer = Buffer.concat([Buffer.from([name.length >> 8, name.length & 0xff]), name, body]);
-  view.topicStart = 0;
-  view.topicEnd = 2 + name.length;
-  view.propertiesStart = view.topicEnd;
-  view.payloadStart = view.topicEnd;
-  view.end = view.buffer.length;
-  view.qos = qos;
-  return view;
+export interface SimPublish {
+  readonly topic: string;
+  readonly id: string;
+  readonly qos: 0 | 1;
+  /** Payload bytes; at least those of the id. */
+  readonly bytes?: number;
+  readonly expirySeconds?: number;
 }
 
 export class SimClient implements LocalClient {
@@ -31,23 +28,27 @@ export class SimClient implements LocalClient {
   readonly clientIdentifier: string;
   readonly authenticationName: string;
   readonly received: Received[] = [];
-  /** Payloads whose append was acknowledged, in that order. */
+  /** Ids whose append was acknowledged, in that order. */
   readonly acknowledged: string[] = [];
-  /** Payloads published at QoS 1, in order. */
-  readonly published: string[] = [];
+  /** What it saw that must not be. */
+  readonly problems: string[] = [];
   closedFor: Reason | undefined;
   granted: Reason | 'granted' | undefined;
   readonly #core: GatewayCore;
+  readonly #clock: Clock;
   readonly #waiting = new Map<number, string>();
+  readonly #subscribed = new Set<string>();
   #token = 0;
 
   constructor(
     core: GatewayCore,
+    clock: Clock,
     connectionNumber: number,
     clientIdentifier: string,
     name?: string,
   ) {
     this.#core = core;
+    this.#clock = clock;
     this.connectionNumber = connectionNumber;
     this.clientIdentifier = clientIdentifier;
     this.authenticationName = name ?? clientIdentifier;
@@ -62,6 +63,7 @@ export class SimClient implements LocalClient {
 
   connect(onDecision?: () => void): void {
     this.#core.connect(this, (decision) => {
+      if (this.granted !== undefined) this.problems.push('its CONNECT was decided twice');
       this.granted = decision;
       if (decision !== 'granted') this.#core.disconnect(this);
       onDecision?.();
@@ -69,17 +71,23 @@ export class SimClient implements LocalClient {
   }
 
   subscribe(topicFilter: string, onEffective?: () => void, qos: 0 | 1 = 1): void {
+    this.#subscribed.add(topicFilter);
     const options = { qos, noLocal: false, retainAsPublished: false, subscriptionIdentifier: 0 };
     this.#core.subscribe(this, [{ topicFilter, ...options }], () => onEffective?.());
   }
 
-  publish(topic: string, payload: string, qos: 0 | 1 = 1): void {
+  unsubscribe(topicFilter: string): void {
+    this.#subscribed.delete(topicFilter);
+    const [existed] = this.#core.unsubscribe(this, [topicFilter]);
+    if (existed !== true) this.problems.push(`its subscription to ${topicFilter} was not there`);
+  }
+
+  publish({ topic, id, qos, bytes = 0, expirySeconds = -1 }: SimPublish): void {
     const token = ++this.#token;
-    if (qos === 1) {
-      this.#waiting.set(token, payload);
-      this.published.push(payload);
-    }
-    this.#core.publish(this, publishView(topic, payload, qos), topic, token);
+    if (qos === 1) this.#waiting.set(token, id);
+    const view = publishView({ topic, payload: `${id} `.padEnd(bytes, 'x'), qos });
+    view.messageExpiryIntervalSeconds = expirySeconds;
+    this.#core.publish(this, view, topic, token);
   }
 
   disconnect(): void {
@@ -88,21 +96,29 @@ export class SimClient implements LocalClient {
   }
 
   deliver(view: PublishView, qos: 0 | 1 | 2, _delivery: Delivery): void {
-    this.received.push({
-      topic: view.buffer.toString('utf8', view.topicStart + 2, view.topicEnd),
-      payload: view.buffer.toString('utf8', view.payloadStart, view.end),
-      qos,
-    });
+    const topic = topicTextOf(view);
+    const [id = ''] = payloadTextOf(view).split(' ', 1);
+    this.received.push({ topic, id, qos });
+    const { expiresAtSeconds } = view;
+    if (expiresAtSeconds !== 0 && expiresAtSeconds * 1_000 <= this.#clock.wallMs()) {
+      this.problems.push(`${id} was delivered after its expiry`);
+    }
+    if (this.closedFor !== undefined) this.problems.push(`${id} came after the end`);
+    for (const topicFilter of this.#subscribed) {
+      if (topicMatchesFilter(topic, topicFilter)) return;
+    }
+    this.problems.push(`${id} on ${topic} came without a subscription`);
   }
 
   appended(token: number, outcome: 'stored' | 'full'): void {
-    const payload = this.#waiting.get(token);
+    const id = this.#waiting.get(token);
+    if (id === undefined) this.problems.push(`an append was decided twice, or never made`);
+    else if (outcome === 'stored') this.acknowledged.push(id);
     this.#waiting.delete(token);
-    if (outcome === 'stored' && payload !== undefined) this.acknowledged.push(payload);
   }
 
   close(reason: Reason): void {
-    this.closedFor = reason;
+    this.closedFor ??= reason;
     this.#core.disconnect(this);
   }
 }

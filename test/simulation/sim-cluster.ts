@@ -21,6 +21,11 @@ export interface SimOptions {
   readonly partitions?: number;
   readonly gateways?: number;
   readonly dispatchers?: number;
+  readonly logBytesMax?: number;
+  readonly tailBytes?: number;
+  readonly windowBytes?: number;
+  readonly recordMessagesMax?: number;
+  readonly pendingBytesMax?: number;
   /** Plants a fault: what a process gets instead of its bus. */
   readonly tamper?: Tamper;
 }
@@ -33,7 +38,10 @@ export interface SimGateway {
   readonly core: GatewayCore;
   readonly clients: SimClient[];
   ended: boolean;
+  /** Killed, or left in order. */
   killed: boolean;
+  /** Reads no sockets now. */
+  paused: boolean;
 }
 
 export interface SimDispatcher {
@@ -60,6 +68,8 @@ export class SimCluster {
   readonly events: string[] = [];
   /** Every record of the log ever stored, trimmed ones too: place in its stream → message. */
   readonly stored: [place: number, message: StreamMessage][] = [];
+  /** Chance that a message between processes arrives damaged. */
+  damage = 0;
   readonly #options: SimOptions;
   #connections = 0;
 
@@ -73,7 +83,7 @@ export class SimCluster {
     });
     this.nats.createStream(leaseStreamConfig(1));
     for (let p = 0; p < this.partitions; p++) {
-      this.nats.createStream(logStreamConfig(p, 1));
+      this.nats.createStream(logStreamConfig(p, 1, options.logBytesMax));
       this.nats.createStream(stateStreamConfig('dispatch', p, 1));
     }
     for (let i = 0; i < (options.dispatchers ?? 1); i++) this.addDispatcher();
@@ -83,8 +93,13 @@ export class SimCluster {
   addGateway(): SimGateway {
     const number = this.gateways.length + 1;
     const bus = this.nats.connect(`gateway-${number}`);
+    const { recordMessagesMax, pendingBytesMax } = this.#options;
     const core = createGatewayCore({
-      bus: this.#options.tamper?.(bus, 'gateway', this.random) ?? bus,
+      bus: this.#busOf(bus, 'gateway'),
+      limits: {
+        ...(recordMessagesMax === undefined ? {} : { recordMessagesMax }),
+        ...(pendingBytesMax === undefined ? {} : { pendingBytesMax }),
+      },
       clock: bus.control.clock,
       random: this.random,
       logger: createLogger({ name: 'gateway', level: 'silent' }),
@@ -93,7 +108,17 @@ export class SimCluster {
       partitions: this.partitions,
       instance: `gateway-${number}`,
     });
-    const gateway: SimGateway = { bus, core, clients: [], ended: false, killed: false };
+    const gateway: SimGateway = {
+      bus,
+      core,
+      clients: [],
+      ended: false,
+      killed: false,
+      paused: false,
+    };
+    core.onPause((paused) => {
+      gateway.paused = paused;
+    });
     core.onEnded(() => {
       gateway.ended = true;
       this.#say(`gateway-${number} ended`);
@@ -106,8 +131,9 @@ export class SimCluster {
   addDispatcher(): SimDispatcher {
     const number = this.dispatchers.length + 1;
     const bus = this.nats.connect(`dispatcher-${number}`);
+    const { tailBytes, windowBytes } = this.#options;
     const dispatcher = new Dispatcher({
-      bus: this.#options.tamper?.(bus, 'dispatcher', this.random) ?? bus,
+      bus: this.#busOf(bus, 'dispatcher'),
       clock: bus.control.clock,
       random: this.random,
       partitions: this.partitions,
@@ -115,6 +141,10 @@ export class SimCluster {
       member: `dispatcher-${number}`,
       onEvent: (event) => this.#say(`dispatcher-${number} ${JSON.stringify(event)}`),
       trimsFor: ['dispatch'],
+      limits: {
+        ...(tailBytes === undefined ? {} : { tailBytes }),
+        ...(windowBytes === undefined ? {} : { windowBytes }),
+      },
     });
     dispatcher.start();
     const entry: SimDispatcher = { bus, dispatcher, killed: false };
@@ -123,7 +153,13 @@ export class SimCluster {
   }
 
   client(gateway: SimGateway, clientIdentifier: string, name?: string): SimClient {
-    const client = new SimClient(gateway.core, ++this.#connections, clientIdentifier, name);
+    const client = new SimClient(
+      gateway.core,
+      this.clock,
+      ++this.#connections,
+      clientIdentifier,
+      name,
+    );
     gateway.clients.push(client);
     return client;
   }
@@ -134,6 +170,21 @@ export class SimCluster {
     for (const client of gateway.clients) client.closedFor ??= 'connection_lost';
   }
 
+  /** As an edge does: everybody is told, then the lease is given back. */
+  leaveGateway(gateway: SimGateway): void {
+    gateway.killed = true;
+    for (const client of gateway.clients) {
+      if (client.granted === undefined) client.closedFor ??= 'server_shutting_down';
+      if (client.closedFor === undefined) client.close('server_shutting_down');
+    }
+    void gateway.core.close();
+  }
+
+  leaveDispatcher(entry: SimDispatcher): void {
+    entry.killed = true;
+    entry.dispatcher.leave(() => undefined);
+  }
+
   killDispatcher(entry: SimDispatcher): void {
     entry.killed = true;
     entry.bus.control.kill();
@@ -142,6 +193,20 @@ export class SimCluster {
   /** Live gateways that have not been ended. */
   get alive(): SimGateway[] {
     return this.gateways.filter((gateway) => !gateway.killed && !gateway.ended);
+  }
+
+  pick<T>(items: readonly T[]): T | undefined {
+    return items[Math.floor(this.random() * items.length)];
+  }
+
+  /** Two digits each, as in names of streams. */
+  get partitionNames(): string[] {
+    return Array.from({ length: this.partitions }, (_, p) => String(p).padStart(2, '0'));
+  }
+
+  #busOf(bus: MemoryBus, role: 'gateway' | 'dispatcher'): Bus {
+    const own = damaging(bus, this.random, () => this.damage);
+    return this.#options.tamper?.(own, role, this.random) ?? own;
   }
 
   runFor(spanMs: number): void {
@@ -160,4 +225,31 @@ export class SimCluster {
   #say(event: string): void {
     this.events.push(`${Math.round(this.clock.nowMs())} ${event}`);
   }
+}
+
+/** The bus, whose core messages arrive damaged by chance. */
+function damaging(bus: Bus, random: Random, probability: () => number): Bus {
+  const subscribe: Bus['subscribe'] = (subject, onMessage) =>
+    bus.subscribe(subject, (message) => {
+      const chance = probability();
+      if (chance === 0 || random() >= chance) return onMessage(message);
+      onMessage({ ...message, payload: damaged(message.payload, random) });
+    });
+  return new Proxy(bus, {
+    get(target, key) {
+      if (key === 'subscribe') return subscribe;
+      const own: unknown = Reflect.get(target, key);
+      return typeof own === 'function' ? own.bind(target) : own;
+    },
+  });
+}
+
+/** Cut, of another version, or rubbish. */
+function damaged(payload: Buffer, random: Random): Buffer {
+  const draw = random();
+  if (draw < 0.5) return Buffer.from(payload.subarray(0, Math.floor(random() * payload.length)));
+  const copy = Buffer.from(payload);
+  if (draw < 0.7) copy[0] = 9;
+  else for (let i = 1; i < copy.length; i++) copy[i] = Math.floor(random() * 256);
+  return copy;
 }

@@ -1,0 +1,45 @@
+/** What goes wrong in a history, and how big things are. */
+export interface HistorySetting {
+  readonly name: string;
+  // Chances per message or append.
+  readonly coreLoss?: number;
+  readonly appendAnswerLost?: number;
+  readonly appendLost?: number;
+  readonly appendStalled?: number;
+  /** A message between processes arrives cut, of another version, or as rubbish. */
+  readonly damage?: number;
+  // Chances per virtual second.
+  readonly killGateway?: number;
+  readonly killDispatcher?: number;
+  readonly pauseDispatcher?: number;
+  readonly pauseGateway?: number;
+  /** The connection of one process is cut, noticed at once. */
+  readonly disconnect?: number;
+  /** One process is cut off from NATS for a while, without a word. */
+  readonly partition?: number;
+  /** A stream has no leader for a while. */
+  readonly stall?: number;
+  /** Orderly ends, with a successor. */
+  readonly leaveGateway?: number;
+  readonly leaveDispatcher?: number;
+  /** One more gateway, up to GATEWAYS_MAX. */
+  readonly joinGateway?: number;
+  readonly outage?: number;
+  /** A publisher sends some hundred messages at once. */
+  readonly burst?: number;
+  // What there is, and what bounds it.
+  readonly partitions?: number;
+  readonly gateways?: number;
+  readonly dispatchers?: number;
+  readonly seconds?: number;
+  /** Bytes of a usual and of a large payload. */
+  readonly payloadBytes?: number;
+  readonly largePayloadBytes?: number;
+  /** Share of messages that expire within seconds. */
+  readonly expiring?: number;
+  readonly logBytesMax?: number;
+  readonly tailBytes?: number;
+  readonly windowBytes?: number;
+  readonly recordMessagesMax?: number;
+  readonly pendingBytesMax?: number;
+}
