@@ -33,9 +33,8 @@ test('nats-server is killed and comes back on its data: all go on where they sto
     const pubackMs = performance.now() - backMs;
     await traffic.whenFlowing();
     const flowMs = performance.now() - backMs;
-    t.diagnostic(
-      `${seconds} s away: PUBACK ${pubackMs.toFixed()} ms, all ${flowMs.toFixed()} ms after its return`,
-    );
+    const times = `PUBACK ${pubackMs.toFixed()} ms, all ${flowMs.toFixed()} ms`;
+    t.diagnostic(`${seconds} s away: ${times} after its return`);
     assert.equal(traffic.publisher.lostConnections, 0, `connections lost by ${seconds} s`);
     assert.equal(traffic.subscriberConnectionsLost, 0, `connections lost by ${seconds} s`);
   }
