@@ -101,10 +101,13 @@ describe('PartitionAppender', () => {
     decide(0, STORED);
     clock.run(30);
     assert.deepEqual(told, ['a 1 stored', 'b 1 stored']);
-    assert.deepEqual([messagesOf(sent(0)), messagesOf(sent(1))], [
-      ['a', 'b'],
-      ['c', 'd', 'e'],
-    ]);
+    assert.deepEqual(
+      [messagesOf(sent(0)), messagesOf(sent(1))],
+      [
+        ['a', 'b'],
+        ['c', 'd', 'e'],
+      ],
+    );
     assert.deepEqual([recordNumber(sent(0)), recordNumber(sent(1))], [1, 2]);
     assert.equal(appender.idle, false);
     decide(1, STORED);
@@ -247,7 +250,10 @@ describe('PartitionAppender', () => {
           clock.run(clock.nowMs() + random() * 3_000);
           appender.resume();
         }
-        assert.ok(clock.runUntil(() => appender.idle, clock.nowMs() + 200_000), 'all decided');
+        assert.ok(
+          clock.runUntil(() => appender.idle, clock.nowMs() + 200_000),
+          'all decided',
+        );
         assert.equal(outcomes.size, count);
         const messages: string[] = [];
         let last = 0;

@@ -6,10 +6,7 @@ import { topicMatchesFilter, TopicTree } from '#topics';
 const level = fc.constantFrom('a', 'b', '', '$x', 'cc');
 const topic = fc.array(level, { minLength: 1, maxLength: 4 }).map((levels) => levels.join('/'));
 const filter = fc
-  .tuple(
-    fc.array(fc.oneof(level, fc.constant('+')), { minLength: 1, maxLength: 4 }),
-    fc.boolean(),
-  )
+  .tuple(fc.array(fc.oneof(level, fc.constant('+')), { minLength: 1, maxLength: 4 }), fc.boolean())
   .map(([levels, hash]) => [...levels, ...(hash ? ['#'] : [])].join('/'));
 const anyFilter = fc.oneof(filter, fc.constant('#'));
 
@@ -46,6 +43,9 @@ describe('TopicTree', () => {
       tree.remove('a/9/x');
       tree.add('a/8');
     }
-    assert.deepEqual(seen, Array.from({ length: 9 }, (_, i) => `a/${i}/x`));
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 9 }, (_, i) => `a/${i}/x`),
+    );
   });
 });
