@@ -72,6 +72,7 @@ export class Chaos {
       this.mayEndGateways = true;
       cluster.addGateway();
     } else if (chance(s.leaveGateway) && gateway !== undefined && cluster.alive.length > 1) {
+      if (!runs(gateway)) return;
       cluster.leaveGateway(gateway);
       if (cluster.random() < 0.7) cluster.addGateway();
     } else if (chance(s.joinGateway) && cluster.alive.length < GATEWAYS_MAX) cluster.addGateway();
@@ -79,7 +80,7 @@ export class Chaos {
     if (chance(s.killDispatcher)) {
       cluster.killDispatcher(dispatcher);
       if (dispatchers.length < SPARES) cluster.addDispatcher();
-    } else if (chance(s.leaveDispatcher)) {
+    } else if (chance(s.leaveDispatcher) && runs(dispatcher)) {
       cluster.leaveDispatcher(dispatcher);
       if (dispatchers.length < SPARES) cluster.addDispatcher();
     }
@@ -108,7 +109,7 @@ export class Chaos {
   }
 
   #pause(process: Stoppable | undefined): void {
-    if (process === undefined || process.bus.control.state !== 'running') return;
+    if (process === undefined || !runs(process)) return;
     const { control } = process.bus;
     control.pause();
     this.#cluster.clock.after(500 + this.#cluster.random() * 6_000, () => {
@@ -125,4 +126,8 @@ export class Chaos {
       if (bus.control.state === 'paused') bus.control.resume();
     }
   }
+}
+
+function runs({ bus }: Stoppable): boolean {
+  return bus.control.state === 'running';
 }

@@ -31,13 +31,14 @@ export const SETTINGS: readonly HistorySetting[] = [
     burst: 0.5,
     payloadBytes: 2_000,
     coreLoss: 0.02,
-    appendStalled: 0.005,
+    appendStalled: 0.02,
     appendAnswerLost: 0.02,
-    tailBytes: 128 * 1024,
+    tailBytes: 64 * 1024,
     windowBytes: 256 * 1024,
     recordMessagesMax: 32,
     pendingBytesMax: 256 * 1024,
-    seconds: 15,
+    // Long enough that a stalled copy lands behind the duplicate window.
+    seconds: 50,
   },
   {
     name: 'large messages',

@@ -174,7 +174,6 @@ export class SimCluster {
   leaveGateway(gateway: SimGateway): void {
     gateway.killed = true;
     for (const client of gateway.clients) {
-      if (client.granted === undefined) client.closedFor ??= 'server_shutting_down';
       if (client.closedFor === undefined) client.close('server_shutting_down');
     }
     void gateway.core.close();

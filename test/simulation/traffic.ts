@@ -79,7 +79,7 @@ export class Traffic {
     const name = contested ? cluster.pick(NAMES) : undefined;
     const client = cluster.client(gateway, identifier ?? 's0', name);
     client.connect(() => {
-      if (client.granted !== 'granted') return;
+      if (!client.open) return;
       const count = cluster.random() < 0.3 ? 2 : 1;
       for (let i = 0; i < count; i++) this.#subscribe(client, gateway);
     });
