@@ -46,13 +46,14 @@ export const PACKAGE_PLACES: Readonly<Record<string, readonly string[]>> = {
   '@prometheus-io/client': ['lib/runtime/'],
   commander: ['services/cli/', 'loadtest/'],
   'fast-check': ['test/'],
-  'ipaddr.js': ['lib/registry/', 'services/router/', 'test/'],
+  'ipaddr.js': ['lib/registry/', 'services/gateway/', 'services/router/', 'test/'],
   mqtt: ['services/cli/', 'test/', 'loadtest/'],
   'mqtt-packet': ['test/'],
   pino: ['lib/runtime/'],
   qlobber: ['test/'],
   'reflect-metadata': ['lib/registry/', 'services/control/', 'services/cli/', 'test/'],
   undici: ['services/router/', 'services/cli/', 'test/'],
+  ws: ['services/gateway/', 'test/'],
   yaml: ['services/cli/', 'services/control/', 'test/'],
 };
 

@@ -5,53 +5,11 @@ import { COMMON_SETTINGS } from '#runtime';
 import type { Config, SettingTable } from '#runtime';
 import { DEFAULT_SESSION_LIMITS } from '#session';
 import type { SessionLimits } from '#session';
+import { LISTENER_SETTINGS } from './listener-settings.ts';
 
 /** Without those that every process has. */
 export const GATEWAY_OWN_SETTINGS = [
-  {
-    name: 'mqttTlsHost',
-    env: 'WEIR_MQTT_TLS_HOST',
-    unit: '',
-    type: 'text',
-    default: '0.0.0.0',
-    reason: 'Address of the MQTT over TLS listener; all interfaces, since clients are elsewhere.',
-  },
-  {
-    name: 'mqttTlsPort',
-    env: 'WEIR_MQTT_TLS_PORT',
-    unit: 'port',
-    type: 'integer',
-    range: [0, 65_535],
-    default: 8883,
-    reason: 'Port of MQTT over TLS; 0 takes a free one.',
-  },
-  {
-    name: 'mqttPlainPort',
-    env: 'WEIR_MQTT_PLAIN_PORT',
-    unit: 'port',
-    type: 'integer',
-    range: [0, 65_535],
-    default: undefined,
-    reason:
-      'Port of open, unencrypted MQTT on loopback, for development: everybody may do everything.',
-  },
-  {
-    name: 'tlsCertFile',
-    env: 'WEIR_TLS_CERT_FILE',
-    unit: '',
-    type: 'text',
-    default: undefined,
-    reason:
-      'PEM file of the server certificate and its chain; without it there is no TLS listener.',
-  },
-  {
-    name: 'tlsKeyFile',
-    env: 'WEIR_TLS_KEY_FILE',
-    unit: '',
-    type: 'text',
-    default: undefined,
-    reason: 'PEM file of the private key that belongs to the server certificate.',
-  },
+  ...LISTENER_SETTINGS,
   {
     name: 'connectionCountMax',
     env: 'WEIR_CONNECTIONS_MAX',

@@ -8,7 +8,7 @@
  *        the socket takes nothing, packets are collected and no write is made until it does.
  * Ends:  `finish` writes the farewell and closes our half; `discard` throws everything away.
  */
-import type { Socket } from 'node:net';
+import type { ClientSocket } from './client-socket.ts';
 import type { FlushSchedule } from './flush-schedule.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import { OUTPUT_HOLD_BYTES, OUTPUT_LARGE_BYTES, OUTPUT_SMALL_BYTES } from './limits.ts';
@@ -26,7 +26,7 @@ export class ConnectionOutput {
   #lent: Buffer[] = [];
   #isScheduled = false;
   #isOver = false;
-  readonly #socket: Socket;
+  readonly #socket: ClientSocket;
   readonly #schedule: FlushSchedule;
   readonly #metrics: GatewayMetrics;
   readonly #onHold: (held: boolean) => void;
@@ -38,7 +38,7 @@ export class ConnectionOutput {
 
   /** `onHold`: the client does not read, so it should not be read either. */
   constructor(
-    socket: Socket,
+    socket: ClientSocket,
     schedule: FlushSchedule,
     metrics: GatewayMetrics,
     onHold: (held: boolean) => void,

@@ -8,13 +8,13 @@
  * Cost:  per message no promise, closure or event.
  * Fault: an unexpected error ends this connection as `internal_error`, never the process.
  */
-import type { Socket } from 'node:net';
 import type { Reason, Timer } from '#base';
 import { PacketDecoder, PublishView } from '#mqtt';
 import type { ConnectPacket } from '#mqtt';
 import type { Access, Identity } from '#registry';
 import { Session } from '#session';
 import type { GrantedSubscription, SessionPort } from '#session';
+import type { ClientSocket } from './client-socket.ts';
 import { ConnectionOutput } from './connection-output.ts';
 import type { EdgeParts } from './edge-parts.ts';
 import type { WheelEntry } from './keep-alive-wheel.ts';
@@ -27,7 +27,7 @@ import {
 import type { PeerCertificates } from './peer-certificates.ts';
 import { PacketSender } from './packet-sender.ts';
 import { PermissionCache } from './permission-cache.ts';
-import type { Delivery, LocalClient } from './port.ts';
+import type { Delivery, LiveHold, LocalClient } from './port.ts';
 
 /** Why nothing is decoded at the moment; bits. */
 const HOLD_CORE = 1;
@@ -54,7 +54,9 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   slot = -1;
 
   readonly #parts: EdgeParts;
-  readonly #socket: Socket;
+  readonly #socket: ClientSocket;
+  /** What a proxy said; undefined: the socket knows. */
+  readonly #address: string | undefined;
   readonly #decoder: PacketDecoder;
   readonly #output: ConnectionOutput;
   readonly #sender: PacketSender;
@@ -69,18 +71,19 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   constructor(
     parts: EdgeParts,
     connectionNumber: number,
-    socket: Socket,
+    socket: ClientSocket,
     certificates: PeerCertificates | undefined,
+    address?: string,
   ) {
     this.#parts = parts;
     this.connectionNumber = connectionNumber;
     this.#socket = socket;
+    this.#address = address;
     this.certificates = certificates;
     const { limits, core } = parts;
     this.#decoder = new PacketDecoder({
       packetBytesMax: limits.maximumPacketSizeBytes,
       maximumQoS: 1,
-      retainAvailable: false,
       topicAliasMaximum: limits.topicAliasMaximum,
     });
     this.#output = new ConnectionOutput(socket, parts.schedule, parts.metrics, (held) =>
@@ -243,6 +246,13 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
 
   // —— LocalClient: what the core hands in
 
+  hold: LiveHold | undefined = undefined;
+
+  get hasRoom(): boolean {
+    const waiting = this.#output.pendingBytes + this.session.backlogBytes;
+    return waiting * 2 <= this.#parts.outboundBytesMax;
+  }
+
   deliver(view: PublishView, qos: 0 | 1 | 2, delivery: Delivery): void {
     const { session } = this;
     if (this.#output.pendingBytes + session.backlogBytes > this.#parts.outboundBytesMax) {
@@ -314,7 +324,7 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
       connection: this.connectionNumber,
       clientId: this.clientIdentifier,
       client: this.identity?.clientName,
-      address: this.#socket.remoteAddress,
+      address: this.#address ?? this.#socket.remoteAddress,
     };
   }
 }

@@ -9,10 +9,22 @@
  */
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { SecureContext } from 'node:tls';
 import type { WheelEntry } from './keep-alive-wheel.ts';
+import type { TlsOffer } from './tls-context.ts';
 
 export type HandshakeOutcome = 'secure' | 'failed' | 'timed_out';
+
+export interface HandshakeOptions {
+  readonly raw: Socket;
+  /** Asked when the handshake begins. */
+  readonly offer: () => TlsOffer;
+  /** ALPN; a client that names only others is refused, one that names none is not. */
+  readonly protocols: string[];
+  /** The first bytes are there. */
+  readonly onHello: () => void;
+  /** Called once. */
+  readonly onDone: (outcome: HandshakeOutcome) => void;
+}
 
 export class Handshake implements WheelEntry {
   heardTick = 0;
@@ -21,14 +33,14 @@ export class Handshake implements WheelEntry {
   /** The established socket, once `onDone('secure')` is called. */
   secure: TLSSocket | undefined;
   readonly #raw: Socket;
-  readonly #onDone: (outcome: HandshakeOutcome) => void;
+  readonly #options: HandshakeOptions;
   #isDone = false;
   readonly #onError = (): void => this.#done('failed');
 
-  /** `onHello`: the first bytes are there. `onDone` is called once. */
-  constructor(raw: Socket, onHello: () => void, onDone: (outcome: HandshakeOutcome) => void) {
+  constructor(options: HandshakeOptions) {
+    this.#options = options;
+    const { raw, onHello } = options;
     this.#raw = raw;
-    this.#onDone = onDone;
     raw.on('error', this.#onError);
     raw.on('close', this.#onError);
     raw.once('readable', () => {
@@ -38,14 +50,19 @@ export class Handshake implements WheelEntry {
   }
 
   /** Begins the handshake; about 0.6 ms of CPU now and as much with the client's answer. */
-  begin(secureContext: SecureContext): void {
+  begin(): void {
     if (this.#isDone) return;
+    const { offer, protocols } = this.#options;
+    const { context, contextFor } = offer();
     const socket = new TLSSocket(this.#raw, {
       isServer: true,
-      secureContext,
+      secureContext: context,
       requestCert: true,
       rejectUnauthorized: false,
-      ALPNProtocols: ['mqtt'],
+      ALPNProtocols: protocols,
+      ...(contextFor === undefined
+        ? {}
+        : { SNICallback: (name, answer) => answer(null, contextFor(name)) }),
     });
     this.secure = socket;
     socket.on('error', this.#onError);
@@ -68,6 +85,6 @@ export class Handshake implements WheelEntry {
       this.secure?.destroy();
       this.#raw.destroy();
     }
-    this.#onDone(outcome);
+    this.#options.onDone(outcome);
   }
 }

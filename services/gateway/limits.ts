@@ -51,3 +51,15 @@ export const PERMISSION_CACHE_COUNT = 1_024;
 export const CONNECTION_LOG_LINES_PER_SECOND = 50;
 /** TCP keep-alive on accepted sockets, milliseconds: ends dead peers of 3.1.1 keep alive 0. */
 export const TCP_KEEP_ALIVE_MS = 60_000;
+
+/** The PROXY header must be complete after this, seconds: the proxy has it before it connects. */
+export const PROXY_HEADER_SECONDS = 5;
+/** HTTP request of a WebSocket, all headers, bytes: browsers send cookies with it. */
+export const WEBSOCKET_REQUEST_BYTES_MAX = 16 * 1024;
+/** Frames of one WebSocket message; each costs a buffer until the last one is there. */
+export const WEBSOCKET_FRAGMENT_COUNT_MAX = 1_024;
+/**
+ * A WebSocket message may be so much larger than the largest packet, bytes: clients put several
+ * packets into one, and all of it is kept until its end.
+ */
+export const WEBSOCKET_MESSAGE_EXTRA_BYTES = 256 * 1024;

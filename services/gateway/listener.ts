@@ -1,8 +1,5 @@
 /**
- * Listener — a port that accepts clients.
- *
- * Two kinds: TLS with client certificates, and plain on loopback for development, whose clients are
- * anonymous and may do everything (it says so in the log).
+ * Listener — a port that accepts sockets; the entrance decides what becomes of them.
  */
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';

@@ -1,13 +1,15 @@
 /**
- * Gateway — MQTT for clients, over TLS and, for development, plain on loopback (design §2, §11).
+ * Gateway — MQTT for clients, over TLS, WebSocket and, for development, plain on loopback (design
+ * §2, §11).
  *
  * Process: one core (lease, interest, log, frames) and one edge (sockets, sessions). It keeps
  *          nothing that a restart loses, beyond open connections.
  * Ready:   connected to NATS, registry read, known to all owners: CONNECTs are accepted.
+ * SIGHUP:  the server certificates are read again.
  * Ends:    SIGTERM: stop accepting, let acknowledgements arrive, DISCONNECT 0x8B, give the lease
  *          back. A lost lease ends the process with code 1: the next life is a new gateway.
  */
-import { Fault, systemClock } from '#base';
+import { systemClock } from '#base';
 import { connectNats } from '#bus';
 import type { Bus } from '#bus';
 import { openRegistryView, readClusterSettings } from '#registry';
@@ -25,11 +27,10 @@ import {
 } from '#runtime';
 import type { Health } from '#runtime';
 import { GATEWAY_SETTINGS, sessionLimitsOf } from './config.ts';
-import type { GatewayConfig } from './config.ts';
 import { createGatewayCore } from './core.ts';
 import { Edge } from './edge.ts';
+import { openListeners, planListeners } from './listeners.ts';
 import type { GatewayCore } from './port.ts';
-import { readTlsContext } from './tls-context.ts';
 
 const READINESS_POLL_MS = 100;
 
@@ -38,11 +39,11 @@ const logger = createLogger({ name: 'gateway' });
 
 async function main(): Promise<void> {
   const config = loadConfig(GATEWAY_SETTINGS, process.env);
-  const tls = tlsContextOf(config);
   const instance = config.instance ?? `gateway-${process.pid}`;
   const health = createHealth('nats', 'registry', 'mqtt');
   const metrics = createMetrics();
   const { httpHost: host, httpPort } = config;
+  const listeners = planListeners(config, { clock, logger, metrics });
   const server = await serveHealth({ host, port: httpPort, metrics, health });
   onShutdown(() => server.close());
   const bus = await connectNats({ servers: config.natsUrl, name: instance });
@@ -71,34 +72,15 @@ async function main(): Promise<void> {
   onShutdown(() => core.close());
   onShutdown(() => edge.close());
   followReadiness(health, bus, directory, core);
+  process.on('SIGHUP', () => void listeners.certificates?.reload());
 
-  const plainPort = config.mqttPlainPort;
-  const secure =
-    tls === undefined
-      ? undefined
-      : await edge.listenTls(config.mqttTlsHost, config.mqttTlsPort, tls);
-  const plain = plainPort === undefined ? undefined : await edge.listenPlain(plainPort);
+  const ports = await openListeners(edge, listeners, logger);
   logger.info('listening', {
     httpHost: host,
     httpPort: server.port,
-    mqttTlsPort: secure?.port,
-    mqttPlainPort: plain?.port,
+    ...ports,
     incarnation: core.incarnation,
   });
-}
-
-/** Undefined: no TLS listener, which only goes with an open one. */
-function tlsContextOf(config: GatewayConfig): ReturnType<typeof readTlsContext> | undefined {
-  const { tlsCertFile, tlsKeyFile, mqttPlainPort } = config;
-  if (tlsCertFile !== undefined && tlsKeyFile !== undefined) {
-    return readTlsContext(tlsCertFile, tlsKeyFile);
-  }
-  const isOneMissing = tlsCertFile !== undefined || tlsKeyFile !== undefined;
-  if (isOneMissing || mqttPlainPort === undefined) {
-    const says = 'WEIR_TLS_CERT_FILE and WEIR_TLS_KEY_FILE must both be set for MQTT over TLS';
-    throw new Fault('WEIR_CONFIG', says);
-  }
-  return undefined;
 }
 
 function registryRead(directory: RegistryView): Promise<void> {

@@ -7,10 +7,10 @@ import { connect as connectTcp } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { ConnectionOptions } from 'node:tls';
 import type { Credentials } from '#registry';
-import { makeTlsContext } from '../../../services/gateway/tls-context.ts';
+import { makeTlsOffer } from '../../../services/gateway/tls-context.ts';
 import { makeCertificate } from '../../fixtures/certificates.ts';
 import type { IssuedCertificate } from '../../fixtures/certificates.ts';
-import { startEdge } from '../../fixtures/edge-under-test.ts';
+import { PLAIN, startEdge } from '../../fixtures/edge-under-test.ts';
 import type { EdgeUnderTest } from '../../fixtures/edge-under-test.ts';
 import { connect, PINGREQ, publish, subscribe } from '../../fixtures/mqtt-client-encoder.ts';
 import { MqttProbe } from '../../fixtures/mqtt-probe.ts';
@@ -26,8 +26,9 @@ before(async () => {
   root = await makeCertificate({ commonName: 'root', authority: true });
   intermediate = await makeCertificate({ commonName: 'middle', authority: true, issuer: root });
   const server = await makeCertificate({ commonName: 'localhost', issuer: root });
-  const context = makeTlsContext(server.pem + root.pem, server.keyPem);
-  port = (await edge.edge.listenTls('127.0.0.1', 0, context)).port;
+  const offer = makeTlsOffer([{ cert: server.pem + root.pem, key: server.keyPem }]);
+  const plan = { ...PLAIN, name: 'mqtts', tlsOffer: () => offer };
+  port = (await edge.edge.listen(plan)).port;
 });
 after(() => edge.close());
 
