@@ -63,6 +63,8 @@ export class PartitionAppender {
   bytesStored = 0;
   repeats = 0;
   recordsRefusedFull = 0;
+  /** Answers that no repeat should need: a fault of set-up. Repeated all the same. */
+  failures = 0;
 
   readonly #o: AppenderOptions;
   readonly #stream: string;
@@ -201,7 +203,10 @@ export class PartitionAppender {
     }
     if (result.kind === 'stored') this.#finish('stored');
     else if (result.kind === 'full') this.#finish('full');
-    else this.#planRepeat();
+    else {
+      if (result.kind === 'failed' || result.kind === 'refused') this.failures++;
+      this.#planRepeat();
+    }
   }
 
   #planRepeat(): void {

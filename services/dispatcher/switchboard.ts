@@ -15,6 +15,8 @@ import { FilterIndex } from '#topics';
 
 /** Topics with a cached route, about 15 MB when full. Range 1,024 – 1 M. */
 const ROUTES_MAX = 65_536;
+/** Longer topics keep no route: at 64 KiB each they would be 4 GiB. */
+const CACHED_TOPIC_BYTES_MAX = 512;
 
 /** A gateway as this process reaches it. */
 export class GatewayLine {
@@ -126,7 +128,7 @@ export class Switchboard {
     if (cached !== undefined) {
       cached.generation = this.#generation;
       cached.numbers = numbers;
-    } else {
+    } else if (key.length <= CACHED_TOPIC_BYTES_MAX) {
       if (this.#routes.size >= ROUTES_MAX) this.#routes.clear();
       this.#routes.set(key, { generation: this.#generation, numbers });
     }

@@ -92,6 +92,11 @@ function addLog(metrics: Metrics, { appenders }: CoreParts): void {
     'Records refused because the log is full',
     perPartition((a) => a.recordsRefusedFull),
   );
+  metrics.counter(
+    'weir_log_append_failures_total',
+    'Appends that NATS answered with an error of set-up; they are repeated',
+    perPartition((a) => a.failures),
+  );
   metrics.gauge(
     'weir_log_pending_bytes',
     'Bytes waiting to be stored in the log',

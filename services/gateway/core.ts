@@ -10,7 +10,7 @@ import type { Clock, Random, Reason, Timer } from '#base';
 import type { Bus } from '#bus';
 import { decodeHeard, frameSubject, hear, heardSubject, peerSubject } from '#frames';
 import { InterestPublisher } from '#interest';
-import { type AppenderOptions, PartitionAppender } from '#log';
+import { type AppenderOptions, PartitionAppender, RECORD_BYTES_DEFAULT } from '#log';
 import type { PublishView } from '#mqtt';
 import type { Directory } from '#registry';
 import type { Logger, Metrics } from '#runtime';
@@ -28,6 +28,8 @@ import { SubscriptionTable } from './subscription-table.ts';
 
 /** How often unanswered requests and waiting SUBSCRIBEs are looked at. */
 const TICK_MS = 100;
+/** Room for the headers of an append. */
+const RECORD_HEADERS_BYTES = 1_024;
 /** An orderly end waits so long for appends under way. */
 const CLOSE_WAIT_MS = 2_000;
 
@@ -95,6 +97,7 @@ class Core implements GatewayCore {
       (partition) =>
         new PartitionAppender({
           ...options.limits,
+          recordBytesMax: recordBytesMax(options),
           bus,
           clock,
           partition,
@@ -199,8 +202,11 @@ class Core implements GatewayCore {
         if (this.#membership.holds()) this.#intake.take(message.payload);
       }),
       bus.subscribe(peerSubject(incarnation), (message) => {
-        if (!this.#membership.holds()) return;
-        this.#peers.receive(message.payload, (view) => this.#path.deliverFromPeer(view));
+        const holds = this.#membership.holds();
+        this.#peers.receive(message.payload, (view) => {
+          if (holds) this.#path.deliverFromPeer(view);
+          else this.#peers.dropped++;
+        });
       }),
       hear(
         bus,
@@ -325,6 +331,12 @@ class Core implements GatewayCore {
     this.#peers.interest.tick();
     this.#subscribes.check();
   }
+}
+
+/** What NATS takes is the limit of a record, too. */
+function recordBytesMax({ bus, limits }: GatewayCoreOptions): number {
+  const bytesMax = limits?.recordBytesMax ?? RECORD_BYTES_DEFAULT;
+  return Math.min(bytesMax, (bus.payloadBytesMax || Infinity) - RECORD_HEADERS_BYTES);
 }
 
 /** 12 characters that no other life of a gateway has; safe in subjects. */

@@ -60,7 +60,7 @@ export class FrameIntake implements FrameSink {
       this.framesDamaged++;
     }
     const { table, links } = this.#o;
-    if (table.pending.size > 0) table.settle(links.map((link) => link.done));
+    table.settle(links);
   }
 
   onRange(range: RangeReader): void {
@@ -122,10 +122,9 @@ export class FrameIntake implements FrameSink {
 
   #effective(link: OwnerLink, message: OwnerMessage & { t: 'effective' }): void {
     const { from, to, position } = message;
-    const before = link.answeredVersion;
     const nowMs = this.#o.clock.nowMs();
     if (!link.effective(from, to, nowMs)) return;
-    this.#o.table.effective(link.partition, before, to, position);
+    this.#o.table.effective(link.partition, to, position);
     this.#o.subscribes.checkSoon();
   }
 

@@ -47,6 +47,8 @@ export const OUTPUT_LARGE_POOL_COUNT = 64;
 
 /** Topics whose publish permission a connection remembers; then it starts anew. */
 export const PERMISSION_CACHE_COUNT = 1_024;
+/** Longer topics are decided each time: 1,024 of 64 KiB would be 64 MiB for one client. */
+export const PERMISSION_TOPIC_BYTES_MAX = 512;
 /** Lines about refused and closed connections in one second; more are only counted. */
 export const CONNECTION_LOG_LINES_PER_SECOND = 50;
 /** TCP keep-alive on accepted sockets, milliseconds: ends dead peers of 3.1.1 keep alive 0. */

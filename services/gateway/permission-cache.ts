@@ -8,7 +8,7 @@
 import { LastTopic, topicOf } from '#mqtt';
 import type { PublishView } from '#mqtt';
 import type { Access } from '#registry';
-import { PERMISSION_CACHE_COUNT } from './limits.ts';
+import { PERMISSION_CACHE_COUNT, PERMISSION_TOPIC_BYTES_MAX } from './limits.ts';
 
 export class PermissionCache {
   /** Key of the topic decided last. */
@@ -42,7 +42,7 @@ export class PermissionCache {
     if (isAllowed === undefined) {
       isAllowed = this.#access.mayPublish(topicOf(view));
       if (this.#decisions.size >= PERMISSION_CACHE_COUNT) this.#decisions.clear();
-      this.#decisions.set(key, isAllowed);
+      if (key.length <= PERMISSION_TOPIC_BYTES_MAX) this.#decisions.set(key, isAllowed);
     }
     this.topicKey = key;
     this.#isAllowed = isAllowed;

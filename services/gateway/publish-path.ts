@@ -20,6 +20,8 @@ import { type Route, type SubscriptionTable, topicKey } from './subscription-tab
 
 /** Topics with a cached route: about 20 MB when full. Range 1,024 – 1 M. */
 const ROUTES_MAX = 65_536;
+/** Longer topics keep no route: at 64 KiB each they would be 4 GiB. */
+const CACHED_TOPIC_BYTES_MAX = 512;
 /** QoS 0 has no position: it comes after every known start and before every unknown one. */
 const NO_POSITION: Position = Number.MAX_VALUE;
 
@@ -136,7 +138,7 @@ export class PublishPath {
         routed: false,
         routedGeneration: 0,
       };
-      this.#routes.set(key, route);
+      if (key.length <= CACHED_TOPIC_BYTES_MAX) this.#routes.set(key, route);
     } else if (route.local.generation !== table.generation) route.local = table.route(key);
     if (route.peersGeneration !== peers.generation) {
       route.peers = peers.route(key);

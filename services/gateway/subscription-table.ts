@@ -18,7 +18,8 @@ const NO_IDENTIFIERS: readonly number[] = [];
 export interface Target {
   readonly client: LocalClient;
   readonly qos: 0 | 1 | 2;
-  readonly noLocal: boolean;
+  /** What the client gets of its own messages, without subscriptions that have No Local. */
+  readonly own: Target | undefined;
   readonly delivery: Delivery;
   readonly entry: FilterEntry;
 }
@@ -33,6 +34,8 @@ export class FilterEntry {
   readonly starts: Float64Array;
   /** Some partition's start is unknown, or lies above what has been delivered. */
   pending = true;
+  /** Partitions whose start is not known yet; -1 once the entry is gone. */
+  startsUnknown: number;
   #targets: readonly Target[] | undefined;
 
   constructor(number: number, topicFilter: string, version: number, partitions: number) {
@@ -40,6 +43,7 @@ export class FilterEntry {
     this.topicFilter = topicFilter;
     this.version = version;
     this.starts = new Float64Array(partitions).fill(Infinity);
+    this.startsUnknown = partitions;
   }
 
   /** Its subscribers as targets; made once per change. */
@@ -56,20 +60,20 @@ export class FilterEntry {
 function targetOf(client: LocalClient, s: Subscription, entry: FilterEntry): Target {
   const subscriptionIdentifiers =
     s.subscriptionIdentifier === 0 ? NO_IDENTIFIERS : [s.subscriptionIdentifier];
-  return {
+  const target = {
     client,
     qos: s.qos,
-    noLocal: s.noLocal,
+    own: undefined as Target | undefined,
     delivery: { retainAsPublished: s.retainAsPublished, subscriptionIdentifiers },
     entry,
   };
+  if (!s.noLocal) target.own = target;
+  return target;
 }
 
 export class SubscriptionTable {
   /** Rises with every change; a route of another generation is made anew. */
   generation = 1;
-  /** Entries whose start is not settled in all partitions. */
-  readonly pending = new Set<FilterEntry>();
 
   readonly #partitions: number;
   readonly #index = new FilterIndex();
@@ -78,10 +82,15 @@ export class SubscriptionTable {
   readonly #freeNumbers: number[] = [];
   readonly #ofClient = new Map<LocalClient, Set<FilterEntry>>();
   readonly #matched: number[] = [];
+  /** Per partition the entries whose start is not known, by version. */
+  readonly #unknown: EntryQueue[];
+  /** Entries whose starts are all known, but not all passed. */
+  readonly #ahead = new Set<FilterEntry>();
   #subscriptions = 0;
 
   constructor(partitions: number) {
     this.#partitions = partitions;
+    this.#unknown = Array.from({ length: partitions }, () => new EntryQueue());
   }
 
   get filterCount(): number {
@@ -104,7 +113,7 @@ export class SubscriptionTable {
       this.#byNumber[number] = entry;
       this.#byFilter.set(s.topicFilter, entry);
       this.#index.add(topicKey(s.topicFilter), number);
-      this.pending.add(entry);
+      for (const queue of this.#unknown) queue.push(entry);
     }
     if (!entry.subscribers.has(client)) this.#subscriptions++;
     entry.subscribers.set(client, s);
@@ -145,25 +154,28 @@ export class SubscriptionTable {
     this.#byNumber[entry.number] = undefined;
     this.#freeNumbers.push(entry.number);
     this.#index.remove(topicKey(entry.topicFilter), entry.number);
-    this.pending.delete(entry);
+    this.#ahead.delete(entry);
+    entry.startsUnknown = -1;
     onGone(entry.topicFilter);
   }
 
-  /** The owner said: filter versions in (from, to] count above `position` in `partition`. */
-  effective(partition: number, from: number, to: number, position: Position): void {
-    for (const entry of this.pending) {
-      if (entry.version > from && entry.version <= to && entry.starts[partition] === Infinity) {
-        entry.starts[partition] = position;
-      }
+  /** The owner said: filter versions up to `to`, not answered before, count above `position`. */
+  effective(partition: number, to: number, position: Position): void {
+    const queue = this.#unknown[partition];
+    for (let entry = queue?.shiftUpTo(to); entry !== undefined; entry = queue?.shiftUpTo(to)) {
+      if (entry.startsUnknown < 0) continue;
+      entry.starts[partition] = position;
+      entry.startsUnknown--;
+      if (entry.startsUnknown === 0) this.#ahead.add(entry);
     }
   }
 
-  /** Takes entries out of `pending` once everything they must not see has passed. */
-  settle(done: readonly (Position | undefined)[]): void {
-    for (const entry of this.pending) {
-      if (!entry.starts.every((start, p) => start <= (done[p] ?? -1))) continue;
+  /** Entries of which everything that they must not see has passed are pending no more. */
+  settle(links: readonly { readonly done: Position | undefined }[]): void {
+    for (const entry of this.#ahead) {
+      if (!entry.starts.every((start, p) => start <= (links[p]?.done ?? -1))) continue;
       entry.pending = false;
-      this.pending.delete(entry);
+      this.#ahead.delete(entry);
       this.generation++;
     }
   }
@@ -214,19 +226,17 @@ export class Route {
     let delivered = 0;
     for (let i = 0; i < targets.length; i++) {
       const t = targets[i] as Target;
-      const { client, delivery } = t;
-      if (t.noLocal && view.publisherConnection === client.connectionNumber) continue;
-      client.deliver(view, view.qos < t.qos ? view.qos : t.qos, delivery);
+      const { client } = t;
+      const target = view.publisherConnection === client.connectionNumber ? t.own : t;
+      if (target === undefined) continue;
+      client.deliver(view, view.qos < target.qos ? view.qos : target.qos, target.delivery);
       delivered++;
     }
     return delivered;
   }
 }
 
-/**
- * One target per client: highest QoS, all identifiers ([MQTT-3.3.5-1], MQTT 5 §3.3.4). No Local
- * holds only if every matching subscription of the client has it.
- */
+/** One target per client: highest QoS, all identifiers ([MQTT-3.3.5-1], MQTT 5 §3.3.4). */
 function mergePerClient(targets: readonly Target[]): readonly Target[] {
   const merged = new Map<LocalClient, Target>();
   for (const t of targets) {
@@ -237,10 +247,10 @@ function mergePerClient(targets: readonly Target[]): readonly Target[] {
 }
 
 function mergeTwo(a: Target, b: Target): Target {
-  return {
+  const merged = {
     client: a.client,
     qos: a.qos > b.qos ? a.qos : b.qos,
-    noLocal: a.noLocal && b.noLocal,
+    own: undefined as Target | undefined,
     delivery: {
       retainAsPublished: a.delivery.retainAsPublished || b.delivery.retainAsPublished,
       subscriptionIdentifiers: [
@@ -250,6 +260,32 @@ function mergeTwo(a: Target, b: Target): Target {
     },
     entry: a.entry,
   };
+  if (a.own === undefined || b.own === undefined) merged.own = a.own ?? b.own;
+  else if (a.own === a && b.own === b) merged.own = merged;
+  else merged.own = mergeTwo(a.own, b.own);
+  return merged;
+}
+
+/** Entries in the order of their versions; taken from the front. */
+class EntryQueue {
+  #entries: FilterEntry[] = [];
+  #head = 0;
+
+  push(entry: FilterEntry): void {
+    this.#entries.push(entry);
+  }
+
+  /** The first one, if its version is not above `version`. */
+  shiftUpTo(version: number): FilterEntry | undefined {
+    const entry = this.#entries[this.#head];
+    if (entry === undefined || entry.version > version) return undefined;
+    this.#head++;
+    if (this.#head * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head);
+      this.#head = 0;
+    }
+    return entry;
+  }
 }
 
 /** Text whose UTF-16 units are the bytes of its UTF-8 form: the cheap key of a topic's bytes. */

@@ -1,0 +1,56 @@
+/** A client that only writes down what it is handed. */
+import type { Reason } from '#base';
+import type { PublishView } from '#mqtt';
+import type { Delivery, LocalClient, Subscription } from '../../../services/gateway/port.ts';
+import { payloadTextOf } from '../../fixtures/publish-view.ts';
+
+export interface Handed {
+  readonly payload: string;
+  readonly qos: number;
+  readonly identifiers: readonly number[];
+  readonly retainAsPublished: boolean;
+}
+
+export class RecordingClient implements LocalClient {
+  readonly connectionNumber: number;
+  readonly clientIdentifier: string;
+  readonly authenticationName: string;
+  readonly handed: Handed[] = [];
+  readonly appends: string[] = [];
+  readonly closed: Reason[] = [];
+
+  constructor(connectionNumber: number, clientIdentifier = `c${connectionNumber}`, name = 'name') {
+    this.connectionNumber = connectionNumber;
+    this.clientIdentifier = clientIdentifier;
+    this.authenticationName = name;
+  }
+
+  deliver(view: PublishView, qos: 0 | 1 | 2, delivery: Delivery): void {
+    this.handed.push({
+      payload: payloadTextOf(view),
+      qos,
+      identifiers: delivery.subscriptionIdentifiers.toSorted((a, b) => a - b),
+      retainAsPublished: delivery.retainAsPublished,
+    });
+  }
+  appended(token: number, outcome: 'stored' | 'full'): void {
+    this.appends.push(`${token} ${outcome}`);
+  }
+  close(reason: Reason): void {
+    this.closed.push(reason);
+  }
+}
+
+export function subscription(
+  topicFilter: string,
+  options: Partial<Subscription> = {},
+): Subscription {
+  return {
+    topicFilter,
+    qos: 1,
+    noLocal: false,
+    retainAsPublished: false,
+    subscriptionIdentifier: 0,
+    ...options,
+  };
+}
