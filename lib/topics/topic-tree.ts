@@ -2,9 +2,10 @@
  * Topic tree — the topics of something kept per topic (retained messages), walked by filter.
  *
  * Shape: a trie of levels; a topic without topics below it is one map entry of its parent.
- * Cost:  130 bytes per topic of four levels, two of them its own (1 M topics; walked in 0.26 s); an exact look-up is not
- *        its business. A walk is lazy: the caller takes as many topics as it has room for, and may
- *        change the tree meanwhile (a topic added or removed during a walk may be seen or not).
+ * Cost:  130 bytes per topic of four levels, two of them its own (1 M topics; walked in 0.26 s); an
+ *        exact look-up is not its business. A walk is lazy: the caller takes as many topics as it
+ *        has room for, and may change the tree meanwhile (a topic added or removed during a walk
+ *        may be seen or not).
  * Spec:  MQTT 5 §4.7.1, §4.7.2: a filter that begins with a wildcard matches no `$` topic.
  */
 
