@@ -3,7 +3,7 @@
  *
  * Catches: a room that names a higher or unknown one; a private file of another room; a service
  * that imports a service; product code that imports tests or scripts; a package outside its place
- * (so `@nats-io/*` outside lib/bus/nats); sockets, files and timers in pure rooms.
+ * (so an oracle of the tests in the product); sockets, files and timers in pure rooms.
  */
 import { type Import, importsOf, resolveRelative } from './imports.ts';
 import {

@@ -41,7 +41,7 @@ export const PACKAGE_PLACES: Readonly<Record<string, readonly string[]>> = {
   '@connectrpc/connect-node': ['services/control/', 'services/cli/', 'test/'],
   '@grpc/grpc-js': ['test/'],
   '@grpc/proto-loader': ['test/'],
-  '@nats-io/*': ['lib/bus/nats/'],
+  '@nats-io/transport-node': ['test/'],
   '@peculiar/x509': ['lib/registry/', 'services/control/', 'services/cli/', 'test/'],
   '@prometheus-io/client': ['lib/runtime/'],
   commander: ['services/cli/', 'loadtest/'],

@@ -4,10 +4,10 @@
  * Meaning of errors: reference/jetstream, "What an answer to a conditional append means". What is
  * not known to decide, does not decide: the caller repeats under the same id.
  */
-import type { Msg } from '@nats-io/transport-node';
 import type { AppendRequest, AppendResult } from '../port.ts';
+import { statusOf } from './header-block.ts';
+import type { NatsMessage } from './nats-message.ts';
 import type { Waiter } from './pending-table.ts';
-import { headerBytes, payloadOf, statusOf } from './wire-message.ts';
 
 /** Wrong last sequence: compared and refused. */
 const WRONG_LAST_SEQUENCE = 10071;
@@ -51,7 +51,7 @@ export class PendingAppend implements Waiter {
     this.#onResult = onResult;
   }
 
-  answered(message: Msg): void {
+  answered(message: NatsMessage): void {
     this.#onResult(readAnswer(message, this.#stream));
   }
 
@@ -60,10 +60,10 @@ export class PendingAppend implements Waiter {
   }
 }
 
-function readAnswer(message: Msg, stream: string): AppendResult {
-  const payload = payloadOf(message);
+function readAnswer(message: NatsMessage, stream: string): AppendResult {
+  const { payload } = message;
   if (payload.length === 0) {
-    const status = statusOf(headerBytes(message));
+    const status = statusOf(message.header);
     return { kind: 'undecided', why: `no stream answers (${status})` };
   }
   return readAck(payload, stream);

@@ -2,13 +2,14 @@
 import { type Clock, Fault, systemClock } from '#base';
 import type { Bus } from '../port.ts';
 import { NatsBus } from './nats-bus.ts';
+import type { NatsTls } from './nats-connection.ts';
 import { Wire } from './wire.ts';
 
 /** Longest wait for the first connection: a server that starts with its data needs seconds. */
 export const FIRST_CONNECT_MS_MAX = 30_000;
 
 export interface NatsOptions {
-  /** `nats://host:port`, one or several (list or comma-separated). */
+  /** `nats://user:password@host:port`, one or several (list or comma-separated). */
   readonly servers: string | readonly string[];
   /** Shown by the server's monitoring. */
   readonly name: string;
@@ -16,6 +17,10 @@ export interface NatsOptions {
   readonly clock?: Clock;
   /** Default FIRST_CONNECT_MS_MAX. */
   readonly firstConnectMsMax?: number;
+  /** For servers that ask for TLS, or are named `tls://`; default what Node trusts. */
+  readonly tls?: NatsTls;
+  /** Told what the server complains about without ending the connection: permissions. */
+  readonly onTrouble?: (text: string) => void;
 }
 
 /** Connects, waiting for a server that starts. Throws Fault WEIR_BUS_UNREACHABLE. */
@@ -23,13 +28,15 @@ export function connectNats(options: NatsOptions): Promise<Bus> {
   const clock = options.clock ?? systemClock;
   const listed = typeof options.servers === 'string' ? [options.servers] : options.servers;
   const servers = listed.flatMap((entry) => entry.split(',')).map((entry) => entry.trim());
-  const wire = new Wire(servers, options.name, clock);
+  const { name, tls, onTrouble } = options;
+  const wire = new Wire({ servers, name, clock, tls, onTrouble });
   return new Promise((resolve, reject) => {
     // Not by the clock: its timers do not keep a process alive, and nothing else does here.
     const deadline = setTimeout(() => {
       remove();
       void wire.close();
-      const message = `Start NATS at ${servers.join(', ')} or set its address: ${wire.lastFailure}`;
+      const shown = servers.map((server) => server.replace(/\/\/.*@/, '//')).join(', ');
+      const message = `Start NATS at ${shown} or set its address: ${wire.lastFailure}`;
       reject(new Fault('WEIR_BUS_UNREACHABLE', message));
     }, options.firstConnectMsMax ?? FIRST_CONNECT_MS_MAX);
     const remove = wire.onConnection((connected) => {

@@ -1,14 +1,16 @@
 /**
  * Link — one connection to NATS that is either up or lost, with a reconnect loop of its own.
  *
- * Shape: the library connects once and never reconnects by itself, so nothing can be buffered over
- *        a lost connection (protocol 2); after a loss this file connects anew until `close`.
+ * Shape: a connection lives once and is never mended, so nothing can be buffered over a loss
+ *        (protocol 2); after a loss this file connects anew until `close`: the servers in turn,
+ *        from a random one, with a wait after each round.
  * Loss:  a closed socket at once; a stopped or unreachable server by silence: a ping a second,
- *        lost when neither pong nor message came for SILENCE_MS_MAX. A connection is given up by
- *        being destroyed: waiting for a stopped server to say goodbye would take for ever.
+ *        lost when neither pong nor anything else came for SILENCE_MS_MAX. A connection is given up
+ *        by being destroyed: waiting for a stopped server to say goodbye would take for ever.
  */
-import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Clock, Timer } from '#base';
+import { NatsConnection, type NatsTls } from './nats-connection.ts';
+import { readServerAddress } from './server-address.ts';
 
 /** Distance of pings. */
 export const PING_INTERVAL_MS = 1_000;
@@ -19,15 +21,16 @@ const CONNECT_TIMEOUT_MS = 2_000;
 /** Wait between attempts; doubles up to the maximum, with jitter. */
 const RECONNECT_MS_MIN = 50;
 const RECONNECT_MS_MAX = 1_000;
-/** The library's own pings are not needed. */
-const LIBRARY_PING_INTERVAL_MS = 3_600_000;
 
 export interface LinkOptions {
   readonly servers: readonly string[];
   readonly name: string;
   readonly clock: Clock;
+  readonly tls: NatsTls | undefined;
   readonly onUp: (connection: NatsConnection) => void;
   readonly onDown: (why: string) => void;
+  /** A complaint of the server that leaves the connection. */
+  readonly onTrouble: (text: string) => void;
 }
 
 export class Link {
@@ -37,16 +40,19 @@ export class Link {
   lastFailure = 'never connected';
 
   readonly #o: LinkOptions;
+  #dialling: NatsConnection | undefined;
   #closed = false;
   #attempts = 0;
+  #nextServer = 0;
   #retryTimer: Timer | undefined;
   #pingTimer: Timer | undefined;
   #pingSentMs = 0;
   #tickMs = 0;
-  #messagesSeen = 0;
+  #readsSeen = 0;
 
   constructor(options: LinkOptions) {
     this.#o = options;
+    this.#nextServer = Math.floor(Math.random() * options.servers.length);
   }
 
   /** Begins to connect; `onUp` follows. */
@@ -58,66 +64,64 @@ export class Link {
   async close(flushMs: number): Promise<void> {
     this.#closed = true;
     this.#cancelTimers();
+    this.#dialling?.end('closed');
     const { connection } = this;
     if (connection === undefined) return;
-    await Promise.race([
-      connection.flush().catch(() => undefined),
-      new Promise<void>((resolve) => this.#o.clock.after(flushMs, resolve)),
-    ]);
-    if (this.connection === connection) this.#lose(connection, 'closed');
+    await new Promise<void>((resolve) => {
+      connection.ping(() => resolve());
+      this.#o.clock.after(flushMs, resolve);
+    });
+    connection.end('closed');
   }
 
   #dial(): void {
     this.#attempts++;
-    connect({
-      servers: [...this.#o.servers],
+    const text = this.#o.servers[this.#nextServer++ % this.#o.servers.length] ?? '';
+    const server = readServerAddress(text);
+    if (server === undefined) {
+      this.lastFailure = `no address of a NATS server: ${text.replace(/\/\/.*@/, '//')}`;
+      this.#planDial();
+      return;
+    }
+    this.#dialling = new NatsConnection({
+      server,
       name: this.#o.name,
-      reconnect: false,
-      timeout: CONNECT_TIMEOUT_MS,
-      pingInterval: LIBRARY_PING_INTERVAL_MS,
-      ignoreClusterUpdates: true,
-    }).then(
-      (connection) => this.#onConnected(connection),
-      (error: unknown) => this.#onRefused(error),
-    );
-  }
-
-  #onRefused(error: unknown): void {
-    this.lastFailure = error instanceof Error ? error.message : String(error);
-    this.#planDial();
+      clock: this.#o.clock,
+      timeoutMs: CONNECT_TIMEOUT_MS,
+      tls: this.#o.tls,
+      onReady: (connection) => this.#onReady(connection),
+      onEnd: (connection, why) => this.#onEnd(connection, why),
+      onTrouble: this.#o.onTrouble,
+    });
   }
 
   #planDial(): void {
     if (this.#closed) return;
-    const doubled = RECONNECT_MS_MIN * 2 ** Math.min(this.#attempts, 10);
-    const waitMs = Math.min(RECONNECT_MS_MAX, doubled) * (0.5 + Math.random() / 2);
+    const servers = Math.max(1, this.#o.servers.length);
+    const rounds = Math.ceil(this.#attempts / servers);
+    const doubled = RECONNECT_MS_MIN * 2 ** Math.min(rounds, 10);
+    const pauseMs = Math.min(RECONNECT_MS_MAX, doubled) * (0.5 + Math.random() / 2);
+    const waitMs = this.#attempts % servers === 0 ? pauseMs : 0;
     this.#retryTimer = this.#o.clock.after(waitMs, () => this.#dial());
   }
 
-  #onConnected(connection: NatsConnection): void {
-    if (this.#closed) {
-      void connection.close();
-      return;
-    }
+  #onReady(connection: NatsConnection): void {
+    this.#dialling = undefined;
     this.#attempts = 0;
     this.connection = connection;
-    void connection.closed().then((error) => {
-      this.#lose(connection, error instanceof Error ? error.message : 'connection lost');
-    });
     this.#pingSentMs = 0;
     this.#tickMs = this.#o.clock.nowMs();
     this.#planPing();
     this.#o.onUp(connection);
   }
 
-  #lose(connection: NatsConnection, why: string): void {
-    if (this.connection !== connection) return;
-    this.connection = undefined;
+  #onEnd(connection: NatsConnection, why: string): void {
     this.lastFailure = why;
     this.#cancelTimers();
-    // Destroys the socket at once: this form of closing waits for nothing.
-    void connection.close();
-    this.#o.onDown(why);
+    if (this.connection === connection) {
+      this.connection = undefined;
+      this.#o.onDown(why);
+    } else this.#dialling = undefined;
     this.#planDial();
   }
 
@@ -137,15 +141,15 @@ export class Link {
     // A late tick means that this process stood: what arrived meanwhile has not been read yet.
     const stood = nowMs - this.#tickMs > 2 * PING_INTERVAL_MS;
     this.#tickMs = nowMs;
-    const { inMsgs } = connection.stats();
-    if (inMsgs !== this.#messagesSeen) {
-      this.#messagesSeen = inMsgs;
+    const { reads } = connection;
+    if (reads !== this.#readsSeen) {
+      this.#readsSeen = reads;
       if (this.#pingSentMs !== 0) this.#pingSentMs = nowMs;
     }
     if (this.#pingSentMs === 0) this.#ping(connection, nowMs);
     else if (stood) this.#pingSentMs = nowMs;
     else if (nowMs - this.#pingSentMs >= SILENCE_MS_MAX) {
-      this.#lose(connection, `no answer to a ping for ${SILENCE_MS_MAX} ms`);
+      connection.end(`no answer to a ping for ${SILENCE_MS_MAX} ms`);
       return;
     }
     this.#planPing();
@@ -153,12 +157,8 @@ export class Link {
 
   #ping(connection: NatsConnection, nowMs: number): void {
     this.#pingSentMs = nowMs;
-    connection.flush().then(
-      () => {
-        if (this.connection === connection) this.#pingSentMs = 0;
-      },
-      // A ping that fails: the connection is closing and `closed()` tells.
-      () => undefined,
-    );
+    connection.ping(() => {
+      if (this.connection === connection) this.#pingSentMs = 0;
+    });
   }
 }

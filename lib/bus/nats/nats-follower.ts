@@ -12,13 +12,13 @@
  *        that a trim that overtook the follower is told before anything behind it is delivered.
  */
 import { randomBytes } from 'node:crypto';
-import type { Msg } from '@nats-io/transport-node';
 import type { Timer } from '#base';
 import { type Follower, FOLLOW_WINDOW_BYTES, type FollowOptions } from '../port.ts';
+import { statusOf } from './header-block.ts';
+import { Delivery, type NatsMessage } from './nats-message.ts';
 import { type ApiAnswer, readState, type StreamApi } from './stream-api.ts';
 import { StoredMessage } from './stored-message.ts';
 import type { Wire } from './wire.ts';
-import { Delivery, headerBytes, statusOf } from './wire-message.ts';
 
 const PULLS_MAX = 2;
 /** Messages of one pull; bytes end it first. */
@@ -54,6 +54,8 @@ export class NatsFollower implements Follower {
   #inbox = '';
   #unsubscribe: (() => void) | undefined;
   #consumerSequence = 0;
+  /** Of the last message. */
+  #subject = '';
   #pulls = 0;
   #paused = false;
   #closed = false;
@@ -186,10 +188,10 @@ export class NatsFollower implements Follower {
     }
   }
 
-  #onWire(message: Msg): void {
+  #onWire(message: NatsMessage): void {
     this.#alive = true;
     if (!this.#delivery.read(message)) {
-      this.#onStatus(statusOf(headerBytes(message)), message);
+      this.#onStatus(statusOf(message.header), message);
       return;
     }
     const { streamSequence, consumerSequence, storedAtMs, pending } = this.#delivery;
@@ -204,15 +206,19 @@ export class NatsFollower implements Follower {
     }
     this.#consumerSequence = consumerSequence;
     this.#next = streamSequence + 1;
-    this.#o.onMessage(new StoredMessage(message, undefined, streamSequence, storedAtMs));
+    this.#subject = message.subjectLike(this.#subject);
+    const { header, payload } = message;
+    this.#o.onMessage(
+      new StoredMessage(this.#subject, streamSequence, storedAtMs, payload, header),
+    );
     if (this.#catchUpTo === undefined) return;
     if (pending === 0 || streamSequence >= this.#catchUpTo) this.#caughtUp();
   }
 
   /** Heartbeat, end of a pull, or end of the consumer. */
-  #onStatus(status: number, message: Msg): void {
+  #onStatus(status: number, message: NatsMessage): void {
     if (status === 100) return;
-    const header = headerBytes(message).toString('latin1');
+    const header = message.header.toString('latin1');
     const pullEnded = status === 408 || (status === 409 && /MaxBytes|Batch Completed/.test(header));
     if (!pullEnded) {
       this.#startLater();

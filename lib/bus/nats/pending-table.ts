@@ -8,15 +8,16 @@
  * Ends:  every waiter is settled exactly once: by its answer, its time-out or the lost connection.
  *        Late answers find nothing and are dropped; numbers are never used twice.
  */
-import type { Msg } from '@nats-io/transport-node';
 import type { Clock, Timer } from '#base';
+import type { NatsMessage } from './nats-message.ts';
 
 const TICK_MS = 50;
 
 /** Something that waits for an answer. */
 export interface Waiter {
   deadlineMs: number;
-  answered(message: Msg): void;
+  /** `message` is valid during the call only; its header and payload may be kept. */
+  answered(message: NatsMessage): void;
   /** No answer: time-out or lost connection. */
   unanswered(why: string): void;
 }
@@ -56,7 +57,12 @@ export class PendingTable {
     });
   }
 
-  settle(number: number, message: Msg): void {
+  /** What could not be sent does not wait. */
+  remove(number: number): void {
+    this.#waiters.delete(number);
+  }
+
+  settle(number: number, message: NatsMessage): void {
     const waiter = this.#waiters.get(number);
     if (waiter === undefined) return;
     this.#waiters.delete(number);

@@ -1,29 +1,29 @@
-/** A stored message as the server delivered it; what few receivers ask for is decoded late. */
-import type { Msg } from '@nats-io/transport-node';
+/** A stored message as the server delivered it; its header is read when somebody asks. */
 import type { StreamMessage } from '../port.ts';
-import { headerBytes, isDeletion, payloadOf } from './wire-message.ts';
+import { isDeletion } from './header-block.ts';
 
 export class StoredMessage implements StreamMessage {
+  readonly subject: string;
   readonly sequence: number;
-  readonly payload: Buffer;
   readonly storedAtMs: number;
-  readonly #message: Msg;
-  readonly #subject: string | undefined;
+  readonly payload: Buffer;
+  readonly #header: Buffer;
 
-  /** `subject` undefined: the message came under its own subject. */
-  constructor(message: Msg, subject: string | undefined, sequence: number, storedAtMs: number) {
-    this.#message = message;
-    this.#subject = subject;
+  constructor(
+    subject: string,
+    sequence: number,
+    storedAtMs: number,
+    payload: Buffer,
+    header: Buffer,
+  ) {
+    this.subject = subject;
     this.sequence = sequence;
-    this.payload = payloadOf(message);
     this.storedAtMs = storedAtMs;
-  }
-
-  get subject(): string {
-    return this.#subject ?? this.#message.subject;
+    this.payload = payload;
+    this.#header = header;
   }
 
   get deleted(): boolean {
-    return isDeletion(headerBytes(this.#message));
+    return isDeletion(this.#header);
   }
 }

@@ -4,13 +4,12 @@
  * Who answers: `$JS.API.STREAM.*` the stream's leader alone; `$JS.API.DIRECT.GET` any replica,
  * only for streams that allow it (asked once per stream).
  */
-import type { Msg } from '@nats-io/transport-node';
 import type { GetResult, StreamMessage, StreamState } from '../port.ts';
+import { headerValue, isDeletion, statusOf, statusText } from './header-block.ts';
+import type { NatsMessage } from './nats-message.ts';
 import type { Waiter } from './pending-table.ts';
 import { StoredMessage } from './stored-message.ts';
 import type { Wire } from './wire.ts';
-import { headerBytes, headerValue, isDeletion, payloadOf, statusOf } from './wire-message.ts';
-import { statusText } from './wire-message.ts';
 
 /** Wait for the answer to one request. */
 export const API_TIMEOUT_MS = 2_000;
@@ -32,10 +31,10 @@ class ApiWaiter<T extends ApiAnswer> implements Waiter {
     this.#onAnswer = onAnswer;
   }
 
-  answered(message: Msg): void {
-    const payload = payloadOf(message);
+  answered(message: NatsMessage): void {
+    const { payload } = message;
     if (payload.length === 0) {
-      this.#onAnswer(undefined, `nobody answers (${statusOf(headerBytes(message))})`);
+      this.#onAnswer(undefined, `nobody answers (${statusOf(message.header)})`);
       return;
     }
     let answer: T;
@@ -179,8 +178,8 @@ function readStored(message: NonNullable<StoredJson['message']>): StreamMessage 
   };
 }
 
-function readDirect(message: Msg, sequence: number): GetResult {
-  const header = headerBytes(message);
+function readDirect(message: NatsMessage, sequence: number): GetResult {
+  const { header, payload } = message;
   const status = statusOf(header);
   if (status === 404) return { kind: 'absent' };
   const subject = headerValue(header, 'Nats-Subject');
@@ -188,5 +187,8 @@ function readDirect(message: Msg, sequence: number): GetResult {
     return { kind: 'undecided', why: `${status} ${statusText(header)}` };
   }
   const storedAtMs = Date.parse(headerValue(header, 'Nats-Time-Stamp') ?? '');
-  return { kind: 'found', message: new StoredMessage(message, subject, sequence, storedAtMs) };
+  return {
+    kind: 'found',
+    message: new StoredMessage(subject, sequence, storedAtMs, payload, header),
+  };
 }

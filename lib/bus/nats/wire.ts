@@ -3,19 +3,15 @@
  *
  * Shape: subscriptions live here and are made anew on each connection; what waits for an answer
  *        stands in one pending table and ends with the connection.
- * Cost:  publish is a copy into what leaves at the end of the turn of callbacks; an answer is a
- *        number read from a subject and a map look-up.
- * Fails: a callback that throws is a programming error: it is raised outside of the library, whose
- *        reader would swallow it.
+ * Cost:  publish is a line and a copy in the writer's buffer; an answer is a number read from the
+ *        bytes of a subject and a map look-up.
  */
 import { randomBytes } from 'node:crypto';
-import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { Clock } from '#base';
-import type { CommandWriter } from './command-writer.ts';
-import { takeOver } from './direct-socket.ts';
 import { Link } from './link.ts';
+import type { NatsConnection, NatsTls } from './nats-connection.ts';
+import type { NatsMessage } from './nats-message.ts';
 import { PendingTable, type Waiter } from './pending-table.ts';
-import { lastNumberOfSubject } from './wire-message.ts';
 
 /** Subject plus reply; the server cuts a connection whose control line exceeds 4,096 bytes. */
 export const SUBJECT_BYTES_MAX = 3_900;
@@ -24,9 +20,17 @@ const CLOSE_FLUSH_MS = 1_000;
 
 interface WireSubscription {
   readonly subject: string;
-  readonly onMessage: (message: Msg) => void;
-  library: Subscription | undefined;
-  removed: boolean;
+  readonly onMessage: (message: NatsMessage) => void;
+  /** Its number on the connection in use; 0 while there is none. */
+  sid: number;
+}
+
+export interface WireOptions {
+  readonly servers: readonly string[];
+  readonly name: string;
+  readonly clock: Clock;
+  readonly tls?: NatsTls | undefined;
+  readonly onTrouble?: ((text: string) => void) | undefined;
 }
 
 export class Wire {
@@ -37,24 +41,24 @@ export class Wire {
   readonly #listeners = new Set<(connected: boolean) => void>();
   readonly #inbox = `_INBOX.${randomBytes(12).toString('hex')}`;
   readonly #answers = `${this.#inbox}.`;
-  /** Of the connection in use. */
-  #writer: CommandWriter | undefined;
   #inboxes = 0;
   #payloadBytesMax = 0;
   #closed = false;
 
-  constructor(servers: readonly string[], name: string, clock: Clock) {
+  constructor({ servers, name, clock, tls, onTrouble }: WireOptions) {
     this.clock = clock;
     this.#pending = new PendingTable(clock);
     this.#link = new Link({
       servers,
       name,
       clock,
+      tls,
+      onTrouble: onTrouble ?? ((): void => undefined),
       onUp: (connection) => this.#onUp(connection),
       onDown: (why) => this.#onDown(why),
     });
     this.subscribe(`${this.#answers}*`, (message) => {
-      this.#pending.settle(lastNumberOfSubject(message), message);
+      this.#pending.settle(message.lastNumberOfSubject(), message);
     });
   }
 
@@ -70,7 +74,7 @@ export class Wire {
    * Largest payload the server takes, bytes; a reload may change it; 0 before the first connection.
    */
   get payloadBytesMax(): number {
-    return this.#link.connection?.info?.max_payload ?? this.#payloadBytesMax;
+    return this.#link.connection?.payloadBytesMax ?? this.#payloadBytesMax;
   }
 
   get lastFailure(): string {
@@ -87,16 +91,15 @@ export class Wire {
     return `${this.#inbox}.u.${++this.#inboxes}`;
   }
 
-  /** `payload` is borrowed for the call. False: not connected. */
-  publish(subject: string, payload: Uint8Array, reply = '', headers?: Buffer): boolean {
+  /** `payload` is borrowed for the call. False: not connected, or too much is not written yet. */
+  publish(subject: string, payload: Uint8Array, reply?: string, headers?: Buffer): boolean {
     const { connection } = this.#link;
-    if (connection === undefined || connection.isClosed()) return false;
+    if (connection === undefined) return false;
     const bytes = payload.length + (headers?.length ?? 0);
-    if (bytes > this.payloadBytesMax) {
+    if (bytes > connection.payloadBytesMax) {
       throw new RangeError(`payload of ${bytes} bytes would cut the connection`);
     }
-    this.#writer?.publish(subject, payload, reply, headers);
-    return true;
+    return connection.publish(subject, payload, reply, headers);
   }
 
   /** Sends a request; `waiter` is settled once. `payload` is borrowed for the call. */
@@ -112,7 +115,9 @@ export class Wire {
       return;
     }
     const number = this.#pending.add(waiter, timeoutMs);
-    this.publish(subject, payload, this.#answers + number, headers);
+    if (this.publish(subject, payload, this.#answers + number, headers)) return;
+    this.#pending.remove(number);
+    this.#pending.refuse(waiter, 'too much waits to be sent');
   }
 
   /** Settles `waiter` as unanswered after this turn. */
@@ -120,60 +125,35 @@ export class Wire {
     this.#pending.refuse(waiter, why);
   }
 
-  subscribe(subject: string, onMessage: (message: Msg) => void): () => void {
-    const subscription: WireSubscription = {
-      subject,
-      onMessage,
-      library: undefined,
-      removed: false,
-    };
+  subscribe(subject: string, onMessage: (message: NatsMessage) => void): () => void {
+    const subscription: WireSubscription = { subject, onMessage, sid: 0 };
     this.#subscriptions.add(subscription);
     const { connection } = this.#link;
     if (connection !== undefined) this.#attach(connection, subscription);
     return () => {
-      if (subscription.removed) return;
-      subscription.removed = true;
-      this.#subscriptions.delete(subscription);
-      if (this.connected) subscription.library?.unsubscribe();
+      if (!this.#subscriptions.delete(subscription)) return;
+      if (subscription.sid > 0) this.#link.connection?.unsubscribe(subscription.sid);
     };
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#writer?.flush();
     await this.#link.close(CLOSE_FLUSH_MS);
   }
 
   #attach(connection: NatsConnection, subscription: WireSubscription): void {
-    // What is published from now on leaves after the SUB: see CommandWriter.
-    this.#writer?.flush();
-    subscription.library = connection.subscribe(subscription.subject, {
-      callback: (error, message) => {
-        // What a given-up connection still brings is not heard any more.
-        if (error !== null || subscription.removed) return;
-        if (this.#link.connection !== connection) return;
-        try {
-          subscription.onMessage(message);
-        } catch (thrown) {
-          queueMicrotask(() => {
-            throw thrown;
-          });
-        }
-      },
-    });
+    subscription.sid = connection.subscribe(subscription.subject, subscription.onMessage);
   }
 
   #onUp(connection: NatsConnection): void {
-    this.#writer = takeOver(connection);
-    this.#payloadBytesMax = connection.info?.max_payload ?? 0;
+    this.#payloadBytesMax = connection.payloadBytesMax;
     for (const subscription of this.#subscriptions) this.#attach(connection, subscription);
     for (const listener of this.#listeners) listener(true);
   }
 
   #onDown(why: string): void {
-    this.#writer = undefined;
-    for (const subscription of this.#subscriptions) subscription.library = undefined;
+    for (const subscription of this.#subscriptions) subscription.sid = 0;
     this.#pending.failAll(why);
     for (const listener of this.#listeners) listener(false);
   }
