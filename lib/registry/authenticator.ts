@@ -1,8 +1,8 @@
 /**
  * Authenticator — decides from a client's record whether a certificate is that client's.
  *
- * Name:  the MQTT user name. (Alternative sources, event-grid §6.3, are a namespace setting that
- *        does not exist yet: without a user name nobody is known.)
+ * Name:  the MQTT user name; without one, what the namespace's name sources find in the
+ *        certificate (event-grid §6.3). The client's scheme has to accept it all the same.
  * Proof: by scheme — a chain to a registered CA and a matching name in the certificate, or a
  *        registered thumbprint, where any certificate will do. Its dates count in both.
  * Order: certificate, client, state, proof: the reason is the first that fails.
@@ -14,12 +14,13 @@ import type { X509Certificate } from 'node:crypto';
 import type { Reason } from '#base';
 import { dateFault, proveChain, TrustAnchors } from './certificate-chain.ts';
 import type { ProvenChain } from './certificate-chain.ts';
-import { certificateNames, thumbprintOf } from './certificate-names.ts';
+import { certificateNames, nameFromCertificate, thumbprintOf } from './certificate-names.ts';
 import type { NameScheme } from './certificate-names.ts';
 import { parseCertificate } from './ca-certificate.ts';
 import type { Authentication, Credentials, Identity } from './directory.ts';
 import type { RegistryImage } from './registry-image.ts';
-import type { Resource } from './resources.ts';
+import { NAMESPACE_SETTINGS_NAME } from './resources.ts';
+import type { NameSource, Resource } from './resources.ts';
 
 interface Remembered {
   readonly anchors: TrustAnchors;
@@ -46,10 +47,11 @@ export class Authenticator {
   authenticate(credentials: Credentials, nowMs: number): Authentication {
     const { leaf, userName } = credentials;
     if (leaf === undefined) return refused('certificate_missing', 'no client certificate');
-    if (userName === undefined || userName === '') {
-      return refused('client_unknown', 'no user name, which is the authentication name');
+    const name = userName || nameFromCertificate(leaf, nameSourcesOf(this.#image));
+    if (name === '') {
+      return refused('client_unknown', 'no user name, and no name source finds one');
     }
-    const client = this.#image.clientByAuthenticationName(userName);
+    const client = this.#image.clientByAuthenticationName(name);
     if (client === undefined) return refused('client_unknown', 'no client of this name');
     if (client.spec.state !== 'Enabled') return refused('client_disabled', 'client is disabled');
     return this.#prove(client, leaf, credentials.chain, nowMs);
@@ -129,6 +131,11 @@ export class Authenticator {
 
 function refused(reason: Reason, detail: string): Authentication {
   return { ok: false, reason, detail };
+}
+
+function nameSourcesOf(image: RegistryImage): readonly NameSource[] {
+  const settings = image.get('namespaceSettings', NAMESPACE_SETTINGS_NAME);
+  return settings?.spec.alternativeAuthenticationNameSources ?? [];
 }
 
 function anchorsOf(image: RegistryImage): TrustAnchors {

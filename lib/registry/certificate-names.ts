@@ -1,7 +1,7 @@
 /**
  * Names in a client certificate that can prove an authentication name (event-grid §5, §6).
  *
- * Subject: the common name. Others: the subject alternative names of one type.
+ * Subject: the common name, or the whole subject as RFC 4514 writes it. Others: the subject alternative names of one type.
  * Parsing: node:crypto gives the alternative names as one line, `TYPE:value, TYPE:value`, and puts
  *          a value that could be mistaken for more than one name in JSON quotes; only whole,
  *          well-formed entries count, so a value can never pass for another name.
@@ -9,7 +9,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import type { ValidationScheme } from './resources.ts';
+import type { NameSource, ValidationScheme } from './resources.ts';
 
 const TYPE_OF_SCHEME = {
   DnsMatchesAuthenticationName: 'DNS',
@@ -28,13 +28,47 @@ export function certificateNames(
 ): boolean {
   const wanted = foldName(authenticationName);
   if (scheme === 'SubjectMatchesAuthenticationName') {
-    return commonNames(certificate).some((name) => foldName(name) === wanted);
+    const names = [...commonNames(certificate), subjectName(certificate)];
+    return names.some((name) => foldName(name) === wanted);
   }
   const type = TYPE_OF_SCHEME[scheme];
   const names = alternativeNames(certificate.subjectAltName ?? '', type);
   if (type !== 'IP Address') return names.some((name) => foldName(name) === wanted);
   const address = foldAddress(authenticationName);
   return address !== undefined && names.some((name) => foldAddress(name) === address);
+}
+
+const TYPE_OF_SOURCE = {
+  ClientCertificateDns: 'DNS',
+  ClientCertificateUri: 'URI',
+  ClientCertificateIp: 'IP Address',
+  ClientCertificateEmail: 'email',
+} as const;
+
+/** The authentication name that a certificate gives; empty: it has none of the sources. */
+export function nameFromCertificate(
+  certificate: X509Certificate,
+  sources: readonly NameSource[],
+): string {
+  for (const source of sources) {
+    const name = nameFrom(certificate, source);
+    if (name !== '') return name;
+  }
+  return '';
+}
+
+/** Of several alternative names of one type the first counts. */
+function nameFrom(certificate: X509Certificate, source: NameSource): string {
+  if (source === 'ClientCertificateSubject') return subjectName(certificate);
+  if (source === 'ClientCertificateCommonName') return commonNames(certificate)[0] ?? '';
+  const names = alternativeNames(certificate.subjectAltName ?? '', TYPE_OF_SOURCE[source]);
+  return names[0] ?? '';
+}
+
+/** RFC 4514: last part first, between commas. node:crypto has escaped the values, line by line. */
+function subjectName(certificate: X509Certificate): string {
+  const subject = certificate.subject as string | undefined;
+  return subject === undefined ? '' : subject.split('\n').reverse().join(',');
 }
 
 /** Authentication names are equal if these are. */

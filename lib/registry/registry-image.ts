@@ -24,6 +24,7 @@ export class RegistryImage {
   position = 0;
   unreadableRecords = 0;
   readonly #tables: Tables = {
+    namespaceSettings: new Map(),
     caCertificates: new Map(),
     clients: new Map(),
     clientGroups: new Map(),

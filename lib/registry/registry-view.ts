@@ -143,6 +143,9 @@ class FollowedView implements RegistryView {
         this.#authenticator.invalidate();
         this.#changedForAll = true;
         break;
+      case 'namespaceSettings':
+        this.#changedForAll = true;
+        break;
       case 'clientGroups':
       case 'topicSpaces':
       case 'permissionBindings':

@@ -4,13 +4,14 @@
  * Shape: a stored resource is a name, a revision and a spec. Specs here are the normal form that
  *        `validateSpec` makes: defaults filled in, nothing unknown, so readers need no checks.
  *        The JSON of a spec is the JSON of the API's message (`proto/weir/v1`), field by field.
- * Fits:  alternative name sources, JWT and webhook authentication, enrichments, further handlers
- *        are new fields or kinds; readers skip kinds that they do not know.
+ * Fits:  webhook authentication, enrichments, further handlers are new fields or kinds; readers
+ *        skip kinds that they do not know.
  */
 import type { AttributeValue } from './directory.ts';
 
 /** Collection names, as in API paths. Order: what may refer to something comes after it. */
 export const RESOURCE_KINDS = [
+  'namespaceSettings',
   'caCertificates',
   'clients',
   'clientGroups',
@@ -36,6 +37,20 @@ export type ClientState = (typeof CLIENT_STATES)[number];
 export const PERMISSIONS = ['Publisher', 'Subscriber'] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
+/** Fields of a certificate that can give the authentication name (event-grid §6.3). */
+export const NAME_SOURCES = [
+  'ClientCertificateSubject',
+  'ClientCertificateCommonName',
+  'ClientCertificateDns',
+  'ClientCertificateUri',
+  'ClientCertificateIp',
+  'ClientCertificateEmail',
+] as const;
+export type NameSource = (typeof NAME_SOURCES)[number];
+
+/** The one resource of kind `namespaceSettings`. */
+export const NAMESPACE_SETTINGS_NAME = 'default';
+
 /** The built-in group of all clients; cannot be created, changed or deleted. */
 export const ALL_CLIENTS_GROUP = '$all';
 
@@ -50,6 +65,12 @@ export interface ClientSpec {
   };
   readonly state: ClientState;
   readonly attributes: Readonly<Record<string, AttributeValue>>;
+}
+
+export interface NamespaceSettingsSpec {
+  readonly description: string;
+  /** Asked in this order when CONNECT has no user name; the first that is there counts. */
+  readonly alternativeAuthenticationNameSources: readonly NameSource[];
 }
 
 export interface CaCertificateSpec {
@@ -88,6 +109,7 @@ export interface EventSubscriptionSpec {
 }
 
 export interface SpecOf {
+  readonly namespaceSettings: NamespaceSettingsSpec;
   readonly caCertificates: CaCertificateSpec;
   readonly clients: ClientSpec;
   readonly clientGroups: ClientGroupSpec;

@@ -10,7 +10,12 @@ import { isSharedFilter, isTopicFilter, compileTemplate } from '#topics';
 import { caCertificateFault } from './ca-certificate.ts';
 import { parseGroupQuery, QUERY_LENGTH_MAX } from './group-query.ts';
 import * as limits from './limits.ts';
-import { ALL_CLIENTS_GROUP, PERMISSIONS } from './resources.ts';
+import {
+  ALL_CLIENTS_GROUP,
+  NAME_SOURCES,
+  NAMESPACE_SETTINGS_NAME,
+  PERMISSIONS,
+} from './resources.ts';
 import type { ResourceKind, SpecOf } from './resources.ts';
 import type * as resources from './resources.ts';
 import { SpecReader } from './spec-reader.ts';
@@ -24,6 +29,7 @@ export type ValidatedSpec<Kind extends ResourceKind> =
 type SpecReaders = { [Kind in ResourceKind]: (spec: SpecReader, name: string) => SpecOf[Kind] };
 
 const READERS: SpecReaders = {
+  namespaceSettings: readNamespaceSettings,
   caCertificates: readCaCertificate,
   clients: readClientSpec,
   clientGroups: readClientGroup,
@@ -53,6 +59,9 @@ export function nameFault(kind: ResourceKind, name: string): string | undefined 
     if (/^[A-Za-z0-9\-:._]{1,128}$/.test(name)) return undefined;
     return 'must have 1–128 characters: letters, digits, - : . _';
   }
+  if (kind === 'namespaceSettings') {
+    return name === NAMESPACE_SETTINGS_NAME ? undefined : `must be "${NAMESPACE_SETTINGS_NAME}"`;
+  }
   if (kind === 'clientGroups' && name === ALL_CLIENTS_GROUP) return 'is the built-in group';
   if (/^[A-Za-z0-9-]{3,50}$/.test(name)) return undefined;
   return 'must have 3–50 characters: letters, digits, -';
@@ -60,6 +69,23 @@ export function nameFault(kind: ResourceKind, name: string): string | undefined 
 
 function readDescription(spec: SpecReader): string {
   return spec.text('description', limits.DESCRIPTION_LENGTH_MAX) ?? '';
+}
+
+function readNamespaceSettings(spec: SpecReader): resources.NamespaceSettingsSpec {
+  const field = 'alternativeAuthenticationNameSources';
+  const given = spec.texts(field, NAME_SOURCES.length, 64);
+  const sources: resources.NameSource[] = [];
+  given.forEach((text, index) => {
+    const source = NAME_SOURCES.find((known) => known === text);
+    const at = `${field}[${index}]`;
+    if (source === undefined) spec.refuse(at, `must be one of ${NAME_SOURCES.join(', ')}`);
+    else if (sources.includes(source)) spec.refuse(at, 'stands in the list before');
+    else sources.push(source);
+  });
+  return {
+    description: readDescription(spec),
+    alternativeAuthenticationNameSources: sources,
+  };
 }
 
 function readCaCertificate(spec: SpecReader): resources.CaCertificateSpec {

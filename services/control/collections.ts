@@ -7,6 +7,7 @@ import { CaCertificateService } from './gen/weir/v1/ca_certificates_pb.ts';
 import { ClientGroupService } from './gen/weir/v1/client_groups_pb.ts';
 import { ClientService } from './gen/weir/v1/clients_pb.ts';
 import { EventSubscriptionService } from './gen/weir/v1/event_subscriptions_pb.ts';
+import { NamespaceSettingsService } from './gen/weir/v1/namespace_settings_pb.ts';
 import { PermissionBindingService } from './gen/weir/v1/permission_bindings_pb.ts';
 import { TopicSpaceService } from './gen/weir/v1/topic_spaces_pb.ts';
 
@@ -18,6 +19,11 @@ export interface Collection {
 }
 
 export const COLLECTIONS: readonly Collection[] = [
+  {
+    kind: 'namespaceSettings',
+    one: 'namespaceSettings',
+    service: NamespaceSettingsService,
+  },
   { kind: 'clients', one: 'client', service: ClientService },
   { kind: 'caCertificates', one: 'caCertificate', service: CaCertificateService },
   { kind: 'clientGroups', one: 'clientGroup', service: ClientGroupService },

@@ -121,6 +121,19 @@ test('a client is refused by name until its certificate, record and state fit', 
   await waitFor(async () => (await refusal({ userName: 'other' })) === mismatch);
 });
 
+test('without a user name the certificate names the client, by the sources that are set', async () => {
+  const sources = (...alternativeAuthenticationNameSources: string[]) => ({
+    alternativeAuthenticationNameSources,
+  });
+  await create('namespaceSettings', 'default', sources('ClientCertificateDns'));
+  await update('namespaceSettings', 'default', sources('ClientCertificateCommonName'));
+  await waitFor(async () => (await refusal({ userName: undefined })) === 'accepted');
+  assert.equal(await refusal({ userName: '' }), 'accepted');
+  assert.equal(await refusal({ userName: 'other' }), 'certificate_thumbprint_mismatch');
+  await remove('namespaceSettings', 'default');
+  await waitFor(async () => (await refusal({ userName: undefined })) === 'client_unknown');
+});
+
 test('disabling a client is told, by its name, within a second', async () => {
   const told: (string | undefined)[] = [];
   const remover = view.onChange((name) => told.push(name));

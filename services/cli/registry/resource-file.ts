@@ -11,6 +11,7 @@ import { isJsonObject } from '#registry';
 import type { ResourceKind } from '#registry';
 
 export const KIND_NAMES: Readonly<Record<string, ResourceKind>> = {
+  NamespaceSettings: 'namespaceSettings',
   CaCertificate: 'caCertificates',
   Client: 'clients',
   ClientGroup: 'clientGroups',

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { alternativeNames, certificateNames } from '../../../lib/registry/certificate-names.ts';
+import {
+  alternativeNames,
+  certificateNames,
+  nameFromCertificate,
+} from '../../../lib/registry/certificate-names.ts';
 import { makeCertificate } from '../../fixtures/certificates.ts';
 
 const named = await makeCertificate({
@@ -13,6 +17,22 @@ const named = await makeCertificate({
     { type: 'ip', value: '2001:db8::7' },
     { type: 'email', value: 'dev7@example.org' },
   ],
+});
+
+test('name sources are asked in order, and the first that is there counts', async () => {
+  const { certificate } = named;
+  const from = nameFromCertificate.bind(undefined, certificate);
+  assert.equal(from([]), '');
+  assert.equal(from(['ClientCertificateDns', 'ClientCertificateUri']), 'dev.example.org');
+  assert.equal(from(['ClientCertificateUri', 'ClientCertificateDns']), 'urn:dev:7');
+  assert.equal(from(['ClientCertificateIp']), '192.0.2.7', 'the first of several');
+  assert.equal(from(['ClientCertificateEmail']), 'dev7@example.org');
+  assert.equal(from(['ClientCertificateCommonName']), 'Therm/7,ö+x');
+  const subject = [{ O: ['Acme, Inc.'] }, { OU: ['A\nCN=forged'] }, { CN: ['robot'] }];
+  const { certificate: plain } = await makeCertificate({ subject });
+  const whole = nameFromCertificate(plain, ['ClientCertificateDns', 'ClientCertificateSubject']);
+  assert.equal(whole, 'CN=robot,OU=A\\0ACN=forged,O=Acme\\, Inc.');
+  assert.equal(certificateNames(plain, 'SubjectMatchesAuthenticationName', whole), true);
 });
 
 test('each scheme compares its own field, without regard to case', () => {

@@ -24,6 +24,10 @@ const thumbprint = (...allowedThumbprints: unknown[]) => ({
 });
 const HEX = 'ab'.repeat(32);
 
+const nameSources = (...alternativeAuthenticationNameSources: string[]) => ({
+  alternativeAuthenticationNameSources,
+});
+
 const FAULTS: [ResourceKind, unknown, RegExp][] = [
   ['clients', [], /^: must be an object/],
   ['clients', { colour: 'red' }, /^colour: is not a known field/],
@@ -58,6 +62,12 @@ const FAULTS: [ResourceKind, unknown, RegExp][] = [
   ['eventSubscriptions', webhook('http://example.org/x'), /loopback/],
   ['eventSubscriptions', webhook('http://127.0.0.1.example.org/'), /loopback/],
   ['eventSubscriptions', webhook('https://a:b@example.org'), /user name or password/],
+  ['namespaceSettings', nameSources('ClientCertificateName'), /must be one of/],
+  [
+    'namespaceSettings',
+    nameSources('ClientCertificateDns', 'ClientCertificateDns'),
+    /\[1\].*before/,
+  ],
   ['eventSubscriptions', webhook('/x'), /absolute URL/],
   ['eventSubscriptions', { ...webhook('https://x'), topicFilters: ['$share/g/a'] }, /shared/],
   ['eventSubscriptions', { ...webhook('https://x'), deliveryAttemptsMax: 0 }, /1 to 1000/],
@@ -102,6 +112,7 @@ test('names follow their kind', () => {
     ['clients', 'a'],
     ['clients', 'A:b.c_d-9'],
     ['topicSpaces', 'abc'],
+    ['namespaceSettings', 'default'],
     ['clientGroups', 'x'.repeat(50)],
   ];
   const bad: [ResourceKind, string][] = [
@@ -112,6 +123,7 @@ test('names follow their kind', () => {
     ['topicSpaces', 'a_b'],
     ['clientGroups', '$all'],
     ['caCertificates', 'x'.repeat(51)],
+    ['namespaceSettings', 'other'],
   ];
   const named = (kind: ResourceKind, name: string) =>
     violations(kind, {}, name).some((text) => text.startsWith('name: '));
