@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { readMetric } from '../fixtures/cluster-state.ts';
 import { ClusterTraffic } from '../fixtures/cluster-traffic.ts';
 import { startDevCluster } from '../fixtures/dev-cluster.ts';
-import type { DevCluster } from '../fixtures/dev-cluster.ts';
+import type { DevCluster, DevClusterOptions } from '../fixtures/dev-cluster.ts';
 import { connectDevice } from '../fixtures/device.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
 
@@ -14,6 +14,12 @@ const TAKE_OVER_KILLED_MS = 5_000;
 const TAKE_OVER_ASKED_MS = 1_500;
 /** More often than traffic pauses by itself on a busy machine. */
 const PACE_SLACK_MS = 500;
+/** Fewer failures in a row than let an endpoint rest. */
+const FAILING = 3;
+/** Fewer than go to one endpoint at a time. */
+const HANGING = 10;
+/** Longer than a checkpoint takes, more than the windows of two partitions hold. */
+const WHILE_HANGING = 400;
 
 suite('readers that are killed', () => {
   test('a spare dispatcher takes over from a killed one, and at once from an ended one', async (t) => {
@@ -45,12 +51,19 @@ suite('readers that are killed', () => {
   });
 
   test('a router that is killed loses nothing and slows down nobody', async (t) => {
-    const { cluster, traffic } = await setUp(t, {});
+    const { cluster, traffic } = await setUp(t, { env: { WEIR_ROUTER_RETRY_WAITS: '0.2,0.5' } });
+    const { webhook, publisher } = traffic;
     for (let kill = 1; kill <= 2; kill++) {
+      // Some fail and are deferred, some stay under way, the rest waits behind them or is deferred.
+      const answered = webhook.requests;
+      webhook.answer = (delivery) => (delivery <= answered + FAILING ? 500 : 'hang');
+      const areHanging = (): boolean => webhook.requests >= answered + FAILING + HANGING;
+      await waitFor(areHanging, { what: 'hanging deliveries' });
+      const before = publisher.count;
+      await waitFor(() => publisher.count > before + WHILE_HANGING, { what: 'traffic' });
       const killedMs = performance.now();
       await cluster.kill('router');
-      const before = traffic.publisher.count;
-      await waitFor(() => traffic.publisher.count > before + 200, { what: 'traffic' });
+      webhook.answer = () => 204;
       await cluster.restart('router');
       await traffic.whenFlowing();
       const backMs = performance.now() - killedMs;
@@ -67,7 +80,7 @@ suite('readers that are killed', () => {
 
 async function setUp(
   t: TestContext,
-  options: { dispatchers?: number },
+  options: DevClusterOptions,
 ): Promise<{ cluster: DevCluster; traffic: ClusterTraffic }> {
   const cluster = await startDevCluster({ plain: false, ...options });
   t.after(() => cluster.stop());

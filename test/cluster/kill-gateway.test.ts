@@ -5,7 +5,7 @@ import { killPublishingGateway } from '../fixtures/gateway-kills.ts';
 import { seededRandom } from '../fixtures/seeded-random.ts';
 
 /** The long series is `npm run test:kill`. */
-const KILLS = 4;
+const KILLS = 6;
 
 test('what had its PUBACK outlives kill -9 of the publishing gateway', async (t) => {
   const cluster = await startDevCluster({ plain: false });
