@@ -12,7 +12,8 @@ export const LISTENER_SETTINGS = [
     type: 'text',
     default: '0.0.0.0',
     reason:
-      'Address of the listeners with TLS, IPv4 or IPv6 (:: is both); all, as clients are elsewhere.',
+      'Address of the listeners with TLS, IPv4 or IPv6 (:: is both); all interfaces, since ' +
+      'clients are elsewhere.',
   },
   {
     name: 'mqttTlsPort',
@@ -123,7 +124,8 @@ export const LISTENER_SETTINGS = [
     type: 'text',
     default: undefined,
     reason:
-      'Addresses and ranges (10.0.0.0/8,2001:db8::/32) that may reach MQTT over TLS; unset: all.',
+      'Addresses and ranges that may reach MQTT over TLS, such as 10.0.0.0/8,2001:db8::/32; ' +
+      'unset: all.',
   },
   {
     name: 'mqttWssAllowedFrom',
@@ -140,8 +142,8 @@ export const LISTENER_SETTINGS = [
     type: 'text',
     default: undefined,
     reason:
-      'Addresses and ranges of load balancers. If set, each connection to MQTT over TLS must come ' +
-      'from one and begin with a PROXY header (version 1 or 2), which says who the client is.',
+      'Addresses and ranges of load balancers. If set, each connection to MQTT over TLS must ' +
+      'come from one and begin with a PROXY header (version 1 or 2), which names the client.',
   },
   {
     name: 'mqttWssProxiesFrom',

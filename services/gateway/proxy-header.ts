@@ -5,8 +5,8 @@
  *         "PROXY UNKNOWN" anything CRLF                                   at most 107 bytes
  *     v2  signature(12) version|command(1) family|transport(1) length(2) addresses, TLVs
  *
- * Pure. Wrong at the first impossible byte. TLVs are skipped: nothing here needs them, and what they
- * say about certificates is no proof of one.
+ * Pure. Wrong at the first impossible byte. TLVs are skipped: nothing here needs them, and what
+ * they say about certificates is no proof of one.
  */
 import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';

@@ -4,9 +4,9 @@
  * Shape: all files are read every POLL_SECONDS and compared; reading is as cheap as asking for
  *        times, and sees what a swapped link or a copied file with an old time hides. `reload` does
  *        it at once (SIGHUP). Handshakes that begin later use the new ones, connections stay.
- * Fault: at the start a file that is missing or does not fit ends the process (`open` throws). Later
- *        the old ones stay in use, with one log line and a metric; the next poll tries again, so a
- *        certificate that is written before its key is only a short while wrong.
+ * Fault: at the start a file that is missing or does not fit ends the process. Later the old ones
+ *        stay in use, with one log line and a metric; the next poll tries again, so a certificate
+ *        that is written before its key is only a short while wrong.
  */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';

@@ -1,13 +1,13 @@
 /**
- * WebSocket upgrade — the HTTP request at the beginning of MQTT over WebSocket, answered or refused.
+ * WebSocket upgrade — the HTTP request that begins MQTT over WebSocket, answered or refused.
  *
  * Shape: sockets that we have accepted, over TLS or not, are handed to an HTTP server that listens
  *        nowhere; a good request leaves it as a WebSocket. Anything else gets an HTTP answer that
  *        says what is wrong, and the end.
  * Bound: REQUEST_BYTES_MAX of request, one request per connection, CONNECT_TIMEOUT_SECONDS for all
  *        of it. A message is at most `messageBytesMax`; more is refused when it is announced.
- * Asks:  the path; subprotocol `mqtt` [MQTT-6.0.0-3], which the answer names [MQTT-6.0.0-4]; and the
- *        Origin, if a list of origins is set: browsers send it, so that pages of others are told.
+ * Asks:  the path; subprotocol `mqtt` [MQTT-6.0.0-3], which the answer names [MQTT-6.0.0-4]; and
+ *        the Origin, if a list of origins is set: browsers send it, so that pages of others are told.
  */
 import { createServer, STATUS_CODES } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
