@@ -1,0 +1,208 @@
+/** Frames: ranges and answers come out as they went in; damage is a Fault; sizes keep limits. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { Fault } from '#base';
+import type { Bus } from '#bus';
+import {
+  FRAME_BYTES_MAX,
+  FRAME_ENVELOPE_BYTES,
+  FrameChannel,
+  type FrameSink,
+  type OwnerMessage,
+  RangeReader,
+  readFrame,
+} from '#frames';
+import { messageLength, RecordBuilder, RecordReader } from '#log';
+import { payloadTextOf, publishView } from '../../fixtures/publish-view.ts';
+
+const PAYLOAD_BYTES_MAX = 1024 * 1024;
+
+interface Range {
+  readonly t: 'range';
+  readonly partition: number;
+  readonly epoch: number;
+  readonly from: number;
+  readonly checkpoint: number;
+  readonly beacon: number;
+  readonly messages: readonly { position: number; payload: string; fromHere: boolean }[];
+  readonly to: number;
+}
+
+const position = fc.integer({ min: 0, max: 2 ** 52 });
+const range: fc.Arbitrary<Range> = fc.record({
+  t: fc.constant('range' as const),
+  partition: fc.nat(98),
+  epoch: fc.nat(2 ** 40),
+  from: position,
+  checkpoint: position,
+  beacon: fc.integer({ min: 0, max: 0xffffffff }),
+  messages: fc.array(
+    fc.record({ position, payload: fc.string({ maxLength: 50 }), fromHere: fc.boolean() }),
+    { maxLength: 10 },
+  ),
+  to: position,
+});
+const answer: fc.Arbitrary<OwnerMessage> = fc.oneof(
+  fc.record({ t: fc.constant('hello' as const), p: fc.nat(98), epoch: fc.nat() }),
+  fc.record({ t: fc.constant('welcome' as const), p: fc.nat(98), epoch: fc.nat(), position }),
+  fc.record({
+    t: fc.constant('claims' as const),
+    p: fc.nat(98),
+    epoch: fc.nat(),
+    decisions: fc.array(
+      fc.oneof(
+        fc.record({ connection: fc.nat(), released: fc.constant(true as const) }),
+        fc.record({
+          connection: fc.nat(),
+          granted: fc.constant(true as const),
+          rank: fc.tuple(fc.nat(), fc.nat()),
+        }),
+      ),
+    ),
+  }),
+);
+
+function newChannel(): { channel: FrameChannel; frames: Buffer[] } {
+  const frames: Buffer[] = [];
+  const bus: Pick<Bus, 'publish' | 'payloadBytesMax'> = {
+    payloadBytesMax: PAYLOAD_BYTES_MAX,
+    publish: (_subject, payload) => frames.push(Buffer.from(payload)) > 0,
+  };
+  return { channel: new FrameChannel(bus as Bus, 'g1'), frames };
+}
+
+/** A record of one message with publisher 7. */
+function recordOf(payload: string | Buffer): RecordReader {
+  const builder = new RecordBuilder();
+  const view = publishView({ topic: 'topic', payload });
+  builder.add(view, messageLength(view), 0, 7, false);
+  const reader = new RecordReader(builder.take(1, 0));
+  reader.next();
+  return reader;
+}
+
+function put(channel: FrameChannel, section: Range | OwnerMessage): void {
+  if (section.t !== 'range') return channel.addAnswer(section);
+  channel.openRange(section);
+  for (const message of section.messages) {
+    const { view, messageStart, messageEnd } = recordOf(message.payload);
+    channel.addMessage(message.position, view.buffer, messageStart, messageEnd, message.fromHere);
+  }
+  channel.closeRange(section.to);
+}
+
+class Collector implements FrameSink {
+  readonly sections: (Range | OwnerMessage)[] = [];
+
+  onRange(r: RangeReader): void {
+    const messages: { position: number; payload: string; fromHere: boolean }[] = [];
+    while (r.next()) {
+      const { publisherConnection } = r.view;
+      assert.ok(publisherConnection === 7 || publisherConnection === 0);
+      messages.push({
+        position: r.position,
+        payload: payloadTextOf(r.view),
+        fromHere: publisherConnection === 7,
+      });
+    }
+    const { partition, epoch, from, checkpoint, beacon, to } = r;
+    this.sections.push({ t: 'range', partition, epoch, from, checkpoint, beacon, messages, to });
+  }
+  onAnswer(message: OwnerMessage): void {
+    this.sections.push(message);
+  }
+}
+
+describe('frames', () => {
+  it('give back sections in their order', () => {
+    const sections = fc.array(fc.oneof(range, answer), { minLength: 1, maxLength: 8 });
+    fc.assert(
+      fc.property(sections, (wanted) => {
+        const { channel, frames } = newChannel();
+        for (const section of wanted) put(channel, section);
+        channel.flush();
+        const collector = new Collector();
+        for (const frame of frames) readFrame(frame, new RangeReader(), collector);
+        assert.deepEqual(collector.sections, structuredClone(wanted));
+      }),
+    );
+  });
+
+  it('answer damage with a Fault', () => {
+    const sections = fc.array(fc.oneof(range, answer), { minLength: 1, maxLength: 4 });
+    const flips = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 });
+    fc.assert(
+      fc.property(sections, fc.nat(), flips, (wanted, cut, changes) => {
+        const { channel, frames } = newChannel();
+        for (const section of wanted) put(channel, section);
+        channel.flush();
+        const whole = frames[0] as Buffer;
+        const frame = Buffer.from(whole.subarray(0, cut % (whole.length + 1)));
+        for (const [at, value] of changes) if (frame.length > 0) frame[at % frame.length] = value;
+        const sink: FrameSink = {
+          onRange: (r) => {
+            while (r.next()) assert.ok(r.view.end <= frame.length);
+          },
+          onAnswer: ({ t }) => assert.equal(typeof t, 'string'),
+        };
+        try {
+          readFrame(frame, new RangeReader(), sink);
+        } catch (fault) {
+          assert.ok(fault instanceof Fault, String(fault));
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('are never larger than NATS takes, with messages of any size', () => {
+    const size = fc.oneof(
+      fc.integer({ min: 0, max: 2_000 }),
+      fc.integer({ min: 0, max: PAYLOAD_BYTES_MAX - 1_000 }),
+    );
+    fc.assert(
+      fc.property(fc.array(size, { maxLength: 8 }), (sizes) => {
+        const { channel, frames } = newChannel();
+        const header = { partition: 0, epoch: 1, from: 0, checkpoint: 0, beacon: 0 };
+        for (const bytes of sizes) {
+          const { view, messageStart, messageEnd } = recordOf(Buffer.alloc(bytes));
+          const length = messageEnd - messageStart;
+          assert.ok(!channel.cannotSend(length));
+          if (!channel.takes(length)) {
+            if (channel.isOpen(0)) channel.closeRange(1);
+            channel.flush();
+          }
+          if (!channel.isOpen(0)) channel.openRange(header);
+          channel.addMessage(1, view.buffer, messageStart, messageEnd, true);
+        }
+        if (channel.isOpen(0)) channel.closeRange(1);
+        channel.flush();
+        for (const frame of frames) assert.ok(frame.length <= PAYLOAD_BYTES_MAX);
+        const joint = frames.filter((frame) => frame.length > FRAME_BYTES_MAX);
+        for (const frame of joint) {
+          const collector = new Collector();
+          readFrame(frame, new RangeReader(), collector);
+          const [only] = collector.sections;
+          assert.ok(only?.t === 'range' && only.messages.length === 1, 'a large one goes alone');
+        }
+      }),
+      { numRuns: 50 },
+    );
+    const { channel } = newChannel();
+    assert.ok(channel.cannotSend(PAYLOAD_BYTES_MAX - FRAME_ENVELOPE_BYTES + 1));
+  });
+
+  it('send many answers as several frames', () => {
+    const { channel, frames } = newChannel();
+    const decisions = Array.from({ length: 500 }, (_, connection) => ({
+      connection,
+      granted: true as const,
+      rank: [1, connection] as const,
+    }));
+    for (let i = 0; i < 40; i++) channel.addAnswer({ t: 'claims', p: 0, epoch: 1, decisions });
+    channel.flush();
+    assert.ok(frames.length > 1);
+    for (const frame of frames) assert.ok(frame.length <= FRAME_BYTES_MAX);
+  });
+});
