@@ -15,9 +15,14 @@ import { frameSubject } from './names.ts';
 export const FRAME_VERSION = 1;
 export const SECTION_RANGE = 1;
 export const SECTION_ANSWER = 2;
+export const SECTION_PAGE = 3;
 export const SECTION_HEADER_BYTES = 5;
 /** Bytes of a range's body before its messages. */
 export const RANGE_HEADER_BYTES = 42;
+/** Bytes of a page's body before its messages. */
+export const PAGE_HEADER_BYTES = 23;
+export const PAGE_LAST = 0x01;
+export const PAGE_RESTART = 0x02;
 /** Bytes of a frame around one message: version, section, range, position. */
 export const FRAME_ENVELOPE_BYTES = 1 + SECTION_HEADER_BYTES + RANGE_HEADER_BYTES + 8;
 /** Bytes a frame collects before it is sent; readers like 64–256 KiB. */
@@ -32,6 +37,16 @@ export interface RangeHeader {
   readonly from: Position;
   readonly checkpoint: Position;
   readonly beacon: number;
+}
+
+/** What a page says besides its messages. */
+export interface PageHeader {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly request: number;
+  readonly page: number;
+  readonly last: boolean;
+  readonly restart: boolean;
 }
 
 export class FrameChannel {
@@ -136,6 +151,26 @@ export class FrameChannel {
     this.#buffer.writeUInt32BE(text.length, this.#length + 1);
     text.copy(this.#buffer, this.#length + SECTION_HEADER_BYTES);
     this.#length += SECTION_HEADER_BYTES + text.length;
+  }
+
+  /** Adds a page; each entry is position f64 and message. No range may be open. */
+  addPage(header: PageHeader, entries: readonly Buffer[]): void {
+    const bytes = entries.reduce((sum, entry) => sum + entry.length, PAGE_HEADER_BYTES);
+    if (!this.takes(bytes)) this.flush();
+    this.#reserve(SECTION_HEADER_BYTES + bytes);
+    const b = this.#buffer;
+    const at = this.#length;
+    b[at] = SECTION_PAGE;
+    b.writeUInt32BE(bytes, at + 1);
+    b.writeUInt16BE(header.partition, at + 5);
+    b.writeDoubleBE(header.epoch, at + 7);
+    b.writeUInt32BE(header.request, at + 15);
+    b.writeUInt32BE(header.page, at + 19);
+    b[at + 23] = (header.last ? PAGE_LAST : 0) | (header.restart ? PAGE_RESTART : 0);
+    b.writeUInt32BE(entries.length, at + 24);
+    let to = at + SECTION_HEADER_BYTES + PAGE_HEADER_BYTES;
+    for (const entry of entries) to += entry.copy(b, to);
+    this.#length = to;
   }
 
   /** Sends what was collected. No range may be open. */

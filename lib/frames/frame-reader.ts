@@ -1,8 +1,8 @@
 /**
  * Frame reader — walks the sections of a frame as a gateway gets it (proto/wire/frame.md).
  *
- * Shape: `readFrame` calls a sink per section; a `RangeReader`, reused, walks the messages of a
- *        range with the same borrowed `PublishView` as a record's.
+ * Shape: `readFrame` calls a sink per section; reused readers walk the messages of ranges and pages
+ *        with a borrowed `PublishView` as a record's.
  * Ends:  a frame of another version or with damaged lengths is a `Fault` WEIR_WIRE for the caller
  *        to count; the chain then shows a gap, so nothing is lost by ignoring it.
  */
@@ -11,16 +11,48 @@ import { type Position, readMessage } from '#log';
 import { PublishView } from '#mqtt';
 import {
   FRAME_VERSION,
+  PAGE_HEADER_BYTES,
+  PAGE_LAST,
+  PAGE_RESTART,
   RANGE_HEADER_BYTES,
   SECTION_ANSWER,
   SECTION_HEADER_BYTES,
+  SECTION_PAGE,
   SECTION_RANGE,
 } from './frame-channel.ts';
 import { decodeAnswer } from './message-check.ts';
 import type { OwnerMessage } from './messages.ts';
 
-export class RangeReader {
+/** Walks (position, message) entries with one borrowed view. */
+class EntryReader {
   readonly view = new PublishView();
+  /** Position of the message that `view` stands on. */
+  position: Position = 0;
+  #buffer = this.view.buffer;
+  #at = 0;
+  #end = 0;
+  #left = 0;
+
+  protected start(buffer: Buffer, at: number, end: number, count: number): void {
+    this.#buffer = buffer;
+    this.#at = at;
+    this.#end = end;
+    this.#left = count;
+  }
+
+  /** Goes to the next message; false at the end. */
+  next(): boolean {
+    if (this.#left === 0) return false;
+    if (this.#at + 8 > this.#end) throw new Fault('WEIR_WIRE', 'section is shorter than it says');
+    this.#left--;
+    this.position = this.#buffer.readDoubleBE(this.#at);
+    this.#at = readMessage(this.#buffer, this.#at + 8, this.view);
+    if (this.#at > this.#end) throw new Fault('WEIR_WIRE', 'message beyond its section');
+    return true;
+  }
+}
+
+export class RangeReader extends EntryReader {
   partition = 0;
   epoch = 0;
   from: Position = 0;
@@ -29,18 +61,10 @@ export class RangeReader {
   beacon = 0;
   /** Length of the range, bytes. */
   bytes = 0;
-  /** Position of the message that `view` stands on. */
-  position: Position = 0;
-  #buffer = this.view.buffer;
-  #at = 0;
-  #end = 0;
-  #left = 0;
 
   /** Stands before the first message of the range whose body begins at `at` and ends at `end`. */
   open(buffer: Buffer, at: number, end: number): void {
     if (end - at < RANGE_HEADER_BYTES) throw new Fault('WEIR_WIRE', 'range without its header');
-    this.#buffer = buffer;
-    this.#end = end;
     this.bytes = end - at;
     this.partition = buffer.readUInt16BE(at);
     this.epoch = buffer.readDoubleBE(at + 2);
@@ -48,19 +72,31 @@ export class RangeReader {
     this.to = buffer.readDoubleBE(at + 18);
     this.checkpoint = buffer.readDoubleBE(at + 26);
     this.beacon = buffer.readUInt32BE(at + 34);
-    this.#left = buffer.readUInt32BE(at + 38);
-    this.#at = at + RANGE_HEADER_BYTES;
+    this.start(buffer, at + RANGE_HEADER_BYTES, end, buffer.readUInt32BE(at + 38));
   }
+}
 
-  /** Goes to the next message; false at the end. */
-  next(): boolean {
-    if (this.#left === 0) return false;
-    if (this.#at + 8 > this.#end) throw new Fault('WEIR_WIRE', 'range is shorter than it says');
-    this.#left--;
-    this.position = this.#buffer.readDoubleBE(this.#at);
-    this.#at = readMessage(this.#buffer, this.#at + 8, this.view);
-    if (this.#at > this.#end) throw new Fault('WEIR_WIRE', 'message beyond its range');
-    return true;
+/** A page of retained messages; its entries are not part of the chain of ranges. */
+export class PageReader extends EntryReader {
+  partition = 0;
+  epoch = 0;
+  request = 0;
+  page = 0;
+  /** Nothing follows. */
+  last = false;
+  /** The owner does not know this request: ask from page 0 on. */
+  restart = false;
+
+  open(buffer: Buffer, at: number, end: number): void {
+    if (end - at < PAGE_HEADER_BYTES) throw new Fault('WEIR_WIRE', 'page without its header');
+    this.partition = buffer.readUInt16BE(at);
+    this.epoch = buffer.readDoubleBE(at + 2);
+    this.request = buffer.readUInt32BE(at + 10);
+    this.page = buffer.readUInt32BE(at + 14);
+    const flags = buffer[at + 18] as number;
+    this.last = (flags & PAGE_LAST) !== 0;
+    this.restart = (flags & PAGE_RESTART) !== 0;
+    this.start(buffer, at + PAGE_HEADER_BYTES, end, buffer.readUInt32BE(at + 19));
   }
 }
 
@@ -68,9 +104,17 @@ export interface FrameSink {
   /** `range` is borrowed for the call. */
   onRange(range: RangeReader): void;
   onAnswer(message: OwnerMessage): void;
+  /** `page` is borrowed for the call. */
+  onPage(page: PageReader): void;
 }
 
-export function readFrame(frame: Buffer, range: RangeReader, sink: FrameSink): void {
+/** Reused readers of a gateway's frames. */
+export class FrameReaders {
+  readonly range = new RangeReader();
+  readonly page = new PageReader();
+}
+
+export function readFrame(frame: Buffer, readers: FrameReaders, sink: FrameSink): void {
   if (frame[0] !== FRAME_VERSION) {
     throw new Fault('WEIR_WIRE', `frame of unknown version ${frame[0] ?? 'none'}`);
   }
@@ -82,8 +126,11 @@ export function readFrame(frame: Buffer, range: RangeReader, sink: FrameSink): v
     const end = body + frame.readUInt32BE(at + 1);
     if (end > frame.length) throw new Fault('WEIR_WIRE', 'frame section beyond its frame');
     if (kind === SECTION_RANGE) {
-      range.open(frame, body, end);
-      sink.onRange(range);
+      readers.range.open(frame, body, end);
+      sink.onRange(readers.range);
+    } else if (kind === SECTION_PAGE) {
+      readers.page.open(frame, body, end);
+      sink.onPage(readers.page);
     } else if (kind === SECTION_ANSWER) {
       sink.onAnswer(decodeAnswer(frame.subarray(body, end)));
     } else throw new Fault('WEIR_WIRE', `frame section of unknown kind ${kind}`);

@@ -69,6 +69,8 @@ const GATEWAY_FIELDS: Readonly<Record<GatewayMessage['t'], Fields>> = {
   again: { epoch: whole, from: whole },
   claim: { connection: whole, clientIdentifier: text, authenticationName: text },
   release: { connection: whole, clientIdentifier: text },
+  retained: { epoch: whole, request: whole, topicFilter: text, upTo: whole, page: whole },
+  enough: { epoch: whole, request: whole },
   taken: { epoch: whole, to: whole },
   effective: { epoch: whole, version: whole },
 };

@@ -88,6 +88,19 @@ export type GatewayMessage =
       readonly connection: number;
       readonly clientIdentifier: string;
     }
+  /** A page of the retained messages that match a filter, as they stand at `upTo` (rule 23). */
+  | {
+      readonly t: 'retained';
+      readonly inc: string;
+      readonly epoch: number;
+      /** Number of the fetch, unlike all others of this gateway. */
+      readonly request: number;
+      readonly topicFilter: string;
+      readonly upTo: Position;
+      readonly page: number;
+    }
+  /** The fetch is over before its last page. */
+  | { readonly t: 'enough'; readonly inc: string; readonly epoch: number; readonly request: number }
   /** Flow control: everything up to this position has been taken from the channel. */
   | { readonly t: 'taken'; readonly inc: string; readonly epoch: number; readonly to: Position }
   | {

@@ -95,7 +95,6 @@ function announce(
     ...(packet.sessionExpiryIntervalSeconds > 0 && { sessionExpiryInterval: 0 }),
     receiveMaximum: limits.receiveMaximum,
     maximumQoS: 1,
-    retainAvailable: false,
     maximumPacketSize: limits.maximumPacketSizeBytes,
     ...(assigned !== undefined && { assignedClientIdentifier: assigned }),
     topicAliasMaximum: limits.topicAliasMaximum,

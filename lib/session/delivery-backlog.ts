@@ -30,10 +30,9 @@ export class DeliveryBacklog {
 
   /** Copies the borrowed message. */
   push(view: PublishView, terms: DeliveryTerms): void {
-    const { retainAsPublished, subscriptionIdentifiers } = terms;
     const copy = copyOf(view);
     this.#bytes += copy.buffer.length + MESSAGE_OVERHEAD_BYTES;
-    this.#queue.push({ view: copy, terms: { retainAsPublished, subscriptionIdentifiers } });
+    this.#queue.push({ view: copy, terms });
   }
 
   /** The oldest, taken out; undefined when there is none. */

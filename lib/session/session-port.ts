@@ -15,12 +15,15 @@ export interface GrantedSubscription {
   readonly retainAsPublished: boolean;
   /** 0 = none. */
   readonly subscriptionIdentifier: number;
+  readonly retainHandling: 0 | 1 | 2;
 }
 
 /** What all matching subscriptions of the client ask of one delivery. */
 export interface DeliveryTerms {
   readonly retainAsPublished: boolean;
   readonly subscriptionIdentifiers: readonly number[];
+  /** Kept, and sent because of a new subscription: RETAIN is 1 ([MQTT-3.3.1-8]). */
+  readonly retained: boolean;
 }
 
 /** What the session sends to its client. */

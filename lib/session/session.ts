@@ -4,7 +4,7 @@
  * Shape: input by method, effects by calls to its two seams; no clock, no sockets, no randomness,
  *        so that it replays. Everything it keeps is bounded by SessionLimits.
  * Owner: one connection. Ends with it: sessions that outlive their connection are another issue,
- *        and so are wills, QoS 2, retained messages and shared subscriptions (refused by name).
+ *        and so are wills, QoS 2 and shared subscriptions (refused by name).
  * Cost:  PUBLISH, PUBACK and delivery allocate nothing, unless the client's window is full.
  * Spec:  MQTT 3.1.1 and 5.0; protocol 3, 21, 31 of the design.
  */
@@ -159,9 +159,8 @@ export class Session {
   }
 
   #publish(view: PublishView): void {
-    // The decoder has refused both for MQTT 5, with their own codes.
+    // The decoder has refused it for MQTT 5, with its own code.
     if (view.qos === 2) return this.end('qos_unsupported');
-    if (view.retain) return this.end('retain_unsupported');
     const isPermitted = this.#port.mayPublish(view);
     if (view.qos === 0) {
       if (isPermitted) this.#port.publish(view, NO_TOKEN);

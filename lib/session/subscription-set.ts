@@ -83,5 +83,6 @@ function grant(request: SubscriptionRequest, subscriptionIdentifier: number): Gr
     noLocal: request.noLocal,
     retainAsPublished: request.retainAsPublished,
     subscriptionIdentifier,
+    retainHandling: request.retainHandling,
   };
 }

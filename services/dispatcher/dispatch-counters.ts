@@ -8,6 +8,9 @@ export class DispatchCounters {
   framed = 0;
   /** Requests for ranges that were lost on the way. */
   resends = 0;
+  retainedStored = 0;
+  retainedExpired = 0;
+  retainedRefused = 0;
   takeOvers = 0;
   gatewaysEnded = 0;
   /** Records of which some messages could not be read. */

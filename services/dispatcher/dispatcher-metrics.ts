@@ -56,6 +56,7 @@ export function addDispatcherMetrics(metrics: Metrics, dispatcher: Dispatcher): 
 }
 
 function addOwners(metrics: Metrics, dispatcher: Dispatcher): void {
+  const { counters } = dispatcher;
   const perOwner = (read: (owner: Dispatcher['owners'][number]) => number) => (): Sample[] =>
     dispatcher.owners.map((o): Sample => [{ partition: String(o.partition) }, read(o)]);
   metrics.gauge(
@@ -82,5 +83,23 @@ function addOwners(metrics: Metrics, dispatcher: Dispatcher): void {
     'weir_dispatch_lag_records',
     'Log records not yet dispatched, as far as known',
     perOwner((o) => o.lagRecords),
+  );
+  metrics.gauge(
+    'weir_retained_messages',
+    'Topics with a retained message',
+    perOwner((o) => o.retained.count),
+  );
+  metrics.counter(
+    'weir_retained_stored_total',
+    'Retained messages put into the state log',
+    () => counters.retainedStored,
+  );
+  metrics.counter(
+    'weir_retained_dropped_total',
+    'Retained messages dropped by name',
+    (): Sample[] => [
+      [{ reason: 'message_expired' }, counters.retainedExpired],
+      [{ reason: 'retained_quota' }, counters.retainedRefused],
+    ],
   );
 }

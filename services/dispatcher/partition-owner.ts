@@ -4,23 +4,20 @@
  *
  * Shape: prepare = hello to every live gateway until all have answered or ended; then records in
  *        log order go to the range sender; between them the gateways' reports and requests.
- * State: per gateway a PartitionLink, the claims of the clients whose home this is. All of it is
- *        rebuilt from answers to hello: nothing here needs the state log yet.
+ * State: per gateway a PartitionLink, the claims of the clients whose home this is: rebuilt from
+ *        answers to hello. Retained messages are a table of the state log.
  */
-import {
-  decodeRequests,
-  type GatewayMessage,
-  hear,
-  type OwnerMessage,
-  ownerSubject,
-} from '#frames';
+import { decodeRequests, type GatewayMessage, hear, ownerSubject } from '#frames';
 import type { GatewayEntry } from '#lease';
 import { type Position, sequenceOf } from '#log';
 import type { LogRecordView, PartitionContext, PartitionLogic } from '#reader';
 import type { DispatchCounters } from './dispatch-counters.ts';
 import { HomeClaims } from './home-claims.ts';
+import { OwnerVoice } from './owner-voice.ts';
 import { PartitionLink } from './partition-link.ts';
 import { RangeSender } from './range-sender.ts';
+import { RetainedOwner } from './retained-owner.ts';
+import type { RetainedStore } from './retained-store.ts';
 import { Stillness } from './stillness.ts';
 import type { GatewayLine, LineUser, Switchboard } from './switchboard.ts';
 import { TakeOver } from './take-over.ts';
@@ -43,6 +40,8 @@ export class PartitionOwner implements PartitionLogic, LineUser {
   readonly #limits: DispatchLimits;
   readonly #links = new Map<string, PartitionLink>();
   readonly #sender: RangeSender;
+  readonly #voice: OwnerVoice;
+  readonly #retained: RetainedOwner;
   readonly #claims: HomeClaims;
   readonly #stillness: Stillness;
   readonly #takeOver: TakeOver;
@@ -63,6 +62,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
     this.#board = board;
     this.#counters = counters;
     this.#limits = limits;
+    this.#voice = new OwnerVoice(board, p, epoch, () => this.#acts());
     this.#sender = new RangeSender({
       bus,
       clock,
@@ -73,16 +73,23 @@ export class PartitionOwner implements PartitionLogic, LineUser {
       start: context.checkpoint,
       tailBytes: limits.tailBytes,
       durableCheckpoint: () => context.state.durableCheckpoint,
+      onRetained: (...message) => this.#retained.apply(...message),
       onTrimmed: (incarnation) => this.#endGateway(incarnation, 'needs trimmed records'),
     });
+    this.#retained = new RetainedOwner(
+      context,
+      counters,
+      () => this.#sender.position,
+      (incarnation, page) => this.#voice.tellPage(incarnation, page),
+    );
     this.#claims = new HomeClaims(epoch, ({ incarnation, connection, reason }) =>
-      this.#tell(incarnation, { t: 'end', p, epoch, connection, reason }),
+      this.#voice.tell(incarnation, { t: 'end', p, epoch, connection, reason }),
     );
     this.#stillness = new Stillness(context.observer, context.stuckBefore);
     this.#takeOver = new TakeOver({
       links: this.#links,
       interest: board.interest,
-      hello: (incarnation) => this.#tell(incarnation, { t: 'hello', p, epoch }),
+      hello: (incarnation) => this.#voice.tell(incarnation, { t: 'hello', p, epoch }),
     });
   }
 
@@ -94,6 +101,9 @@ export class PartitionOwner implements PartitionLogic, LineUser {
   }
   get lagRecords(): number {
     return Math.max(0, this.#c.headSequence - sequenceOf(this.#sender.position));
+  }
+  get retained(): RetainedStore {
+    return this.#retained.store;
   }
   get claimCount(): number {
     return this.#claims.size;
@@ -146,9 +156,9 @@ export class PartitionOwner implements PartitionLogic, LineUser {
     ready();
   }
 
-  record({ sequence, payload, writer, after }: LogRecordView): void {
+  record({ sequence, payload, writer, after, decidedBefore }: LogRecordView): void {
     const [incarnation = ''] = writer.split('.');
-    this.#sender.dispatch({ sequence, payload, incarnation }, after);
+    this.#sender.dispatch({ sequence, payload, incarnation }, after, decidedBefore);
   }
 
   copySkipped(sequence: number): void {
@@ -194,6 +204,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
     this.#sender.removeLink(link);
     this.#links.delete(line.incarnation);
     this.#claims.gatewayEnded(line.incarnation);
+    this.#retained.gatewayEnded(line.incarnation);
     this.#stillness.forget(line.incarnation);
     this.#takeOver.check();
   }
@@ -214,7 +225,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
       if (link.phase !== 'ready') continue;
       while (link.decisions.length > 0) {
         const decisions = link.decisions.splice(0, DECISIONS_PER_ANSWER);
-        this.#tell(link.incarnation, { t: 'claims', p, epoch, decisions });
+        this.#voice.tell(link.incarnation, { t: 'claims', p, epoch, decisions });
       }
       if (link.effectiveDue) this.#tellEffective(link);
     }
@@ -227,7 +238,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
     const to = this.#board.interest.version(link.incarnation);
     if (to <= from) return;
     const position = Math.max(this.#sender.position, link.sentTo);
-    this.#tell(link.incarnation, { t: 'effective', p, epoch, from, to, position });
+    this.#voice.tell(link.incarnation, { t: 'effective', p, epoch, from, to, position });
     link.answeredVersion = to;
   }
 
@@ -317,6 +328,10 @@ export class PartitionOwner implements PartitionLogic, LineUser {
         link.effectiveDue = true;
         this.#board.interest.require(incarnation, message.version + 1);
         return;
+      case 'retained':
+      case 'enough':
+        this.#retained.onRequest(message);
+        return;
       case 'present': // welcomed above
       case 'answer': // #onAnswer
     }
@@ -335,7 +350,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
       this.#stillness.watch(link.incarnation, this.#c.clock.nowMs(), false);
     } else this.#sender.again(link, link.welcomedAt);
     const { partition: p, epoch } = this.#c;
-    this.#tell(link.incarnation, { t: 'welcome', p, epoch, position: link.welcomedAt });
+    this.#voice.tell(link.incarnation, { t: 'welcome', p, epoch, position: link.welcomedAt });
   }
 
   // ---- what the owner does by the clock
@@ -350,6 +365,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
     if (!this.#acts()) return;
     if (!this.#begun) this.#takeOver.tick();
     this.#claims.repeatEndings();
+    this.#retained.tick();
     if (this.#c.state.unansweredMs > STATE_LOG_LATE_MS) {
       this.#stillness.restart(this.#c.clock.nowMs());
     }
@@ -365,13 +381,6 @@ export class PartitionOwner implements PartitionLogic, LineUser {
 
   #acts(): boolean {
     return !this.#still && !this.#ended && this.#c.holds();
-  }
-
-  #tell(incarnation: string, message: OwnerMessage): void {
-    const line = this.#board.line(incarnation);
-    if (line === undefined || !this.#acts()) return;
-    this.#board.channelForAnswer(line).addAnswer(message);
-    this.#board.said(line);
   }
 
   #endGateway(incarnation: string, why: string): void {

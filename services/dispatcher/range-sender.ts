@@ -12,7 +12,7 @@
 import { type Clock, Fault } from '#base';
 import type { Bus } from '#bus';
 import { type Position, positionAfterRecord, positionOf, RecordReader, sequenceOf } from '#log';
-import { LastTopic } from '#mqtt';
+import { LastTopic, type PublishView } from '#mqtt';
 import { CatchUp } from './catch-up.ts';
 import type { DispatchCounters } from './dispatch-counters.ts';
 import type { PartitionLink } from './partition-link.ts';
@@ -31,6 +31,14 @@ export interface RangeSenderOptions {
   readonly durableCheckpoint: () => Position;
   /** Bytes of the tail; default TAIL_BYTES_MAX. */
   readonly tailBytes?: number | undefined;
+  /** A message with RETAIN, at [start, end) of its record; once, in log order. */
+  readonly onRetained: (
+    topic: string,
+    view: PublishView,
+    position: Position,
+    start: number,
+    end: number,
+  ) => void;
   /** A gateway needs what the log no longer holds. */
   readonly onTrimmed: (incarnation: string) => void;
 }
@@ -82,10 +90,13 @@ export class RangeSender {
     for (const link of this.#byNumber) if (link !== undefined) this.#closeOpen(link);
   }
 
-  /** Dispatches a record; what stands at or below `after` is left out. */
-  dispatch(record: TailRecord, after: Position): void {
+  /**
+   * Dispatches a record; what stands at or below `after` is left out. `decidedBefore`: an earlier
+   * owner has put what follows from it into the state log.
+   */
+  dispatch(record: TailRecord, after: Position, decidedBefore: boolean): void {
     try {
-      this.#dispatchMessages(record, after);
+      this.#dispatchMessages(record, after, decidedBefore);
     } catch (fault) {
       this.#passDamage(fault);
     }
@@ -94,15 +105,19 @@ export class RangeSender {
     this.#o.board.planFlush();
   }
 
-  #dispatchMessages(record: TailRecord, after: Position): void {
-    const { board, counters } = this.#o;
+  #dispatchMessages(record: TailRecord, after: Position, decidedBefore: boolean): void {
+    const { board, counters, onRetained } = this.#o;
     counters.records++;
     const reader = new RecordReader(record.payload);
     for (let index = reader.next(); index >= 0; index = reader.next()) {
       const position = positionOf(record.sequence, index);
       counters.messages++;
       if (position <= after || reader.liveElsewhere) continue;
-      const numbers = board.route(this.#topic.keyOf(reader.view));
+      const topic = this.#topic.keyOf(reader.view);
+      if (reader.view.retain && !decidedBefore) {
+        onRetained(topic, reader.view, position, reader.messageStart, reader.messageEnd);
+      }
+      const numbers = board.route(topic);
       for (let i = 0; i < numbers.length; i++) {
         const link = this.#byNumber[numbers[i] as number];
         if (link === undefined || !link.live || position <= link.sentTo) continue;

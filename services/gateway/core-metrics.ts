@@ -6,6 +6,7 @@ import type { FrameIntake } from './frame-intake.ts';
 import type { OwnerLink } from './owner-link.ts';
 import type { PeerExchange } from './peer-exchange.ts';
 import type { PublishPath } from './publish-path.ts';
+import type { RetainedFetches } from './retained-fetches.ts';
 import type { SubscriptionTable } from './subscription-table.ts';
 
 export interface CoreParts {
@@ -16,6 +17,7 @@ export interface CoreParts {
   readonly appenders: readonly PartitionAppender[];
   readonly path: PublishPath;
   readonly intake: FrameIntake;
+  readonly retained: RetainedFetches;
   readonly standsStill: () => boolean;
 }
 
@@ -25,7 +27,8 @@ export function addCoreMetrics(metrics: Metrics, parts: CoreParts): void {
   addState(metrics, parts);
 }
 
-function addTraffic(metrics: Metrics, { path, peers, intake, links }: CoreParts): void {
+function addTraffic(metrics: Metrics, parts: CoreParts): void {
+  const { path, peers, intake, links, retained } = parts;
   metrics.counter('weir_publish_received_total', 'PUBLISHes taken from clients, by QoS', () =>
     path.received.map((count, qos): Sample => [{ qos: String(qos) }, count]),
   );
@@ -38,7 +41,7 @@ function addTraffic(metrics: Metrics, { path, peers, intake, links }: CoreParts)
     'weir_core_messages_dropped_total',
     'Messages dropped before they reached a client, by reason',
     (): Sample[] => [
-      [{ reason: 'message_expired' }, path.expired],
+      [{ reason: 'message_expired' }, path.expired + retained.expired],
       [{ reason: 'qos0_bus_unreachable' }, peers.dropped],
     ],
   );
@@ -104,7 +107,21 @@ function addLog(metrics: Metrics, { appenders }: CoreParts): void {
   );
 }
 
-function addState(metrics: Metrics, { table, claims, peers, standsStill }: CoreParts): void {
+function addState(metrics: Metrics, parts: CoreParts): void {
+  const { table, claims, peers, retained, standsStill } = parts;
+  metrics.counter(
+    'weir_retained_delivered_total',
+    'Retained messages handed to clients because of a new subscription',
+    () => retained.delivered,
+  );
+  metrics.gauge('weir_retained_fetches', 'Fetches of retained messages under way', () => {
+    return retained.size;
+  });
+  metrics.gauge(
+    'weir_retained_held_bytes',
+    'Live messages held back until retained ones have been sent',
+    () => retained.heldBytes,
+  );
   metrics.gauge('weir_subscriptions', 'Subscriptions of connected clients', () => {
     return table.subscriptionCount;
   });

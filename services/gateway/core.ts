@@ -23,6 +23,7 @@ import { OwnerMailbox } from './owner-mailbox.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import type { GatewayCore, LocalClient, PublishOutcome, Subscription } from './port.ts';
 import { PublishPath } from './publish-path.ts';
+import { RetainedFetches } from './retained-fetches.ts';
 import { SubscribeFlow } from './subscribe-flow.ts';
 import { SubscriptionTable } from './subscription-table.ts';
 
@@ -66,6 +67,7 @@ class Core implements GatewayCore {
   readonly #appenders: readonly PartitionAppender[];
   readonly #path: PublishPath;
   readonly #subscribes: SubscribeFlow;
+  readonly #retained: RetainedFetches;
   readonly #intake: FrameIntake;
   readonly #membership: Membership;
   readonly #clients = new Set<LocalClient>();
@@ -114,6 +116,13 @@ class Core implements GatewayCore {
       onFull: (partition) => this.#setFull(partition, true),
     });
     this.#subscribes = new SubscribeFlow(this.#links, this.#peers, clock);
+    this.#retained = new RetainedFetches({
+      clock,
+      incarnation,
+      links: this.#links,
+      send,
+      isSubscribed: (client, topic) => this.#table.isSubscribed(client, topic),
+    });
     this.#intake = this.#makeIntake();
     this.#membership = this.#makeMembership();
     addCoreMetrics(options.metrics, {
@@ -124,6 +133,7 @@ class Core implements GatewayCore {
       appenders: this.#appenders,
       path: this.#path,
       intake: this.#intake,
+      retained: this.#retained,
       standsStill: () => this.#still,
     });
   }
@@ -139,6 +149,7 @@ class Core implements GatewayCore {
       subscribes: this.#subscribes,
       interest: this.#interest,
       mailbox: this.#mailbox,
+      retained: this.#retained,
     });
   }
 
@@ -230,6 +241,7 @@ class Core implements GatewayCore {
 
   disconnect(client: LocalClient): void {
     if (!this.#clients.delete(client)) return;
+    this.#retained.dropClient(client);
     this.#table.removeClient(client, (topicFilter) => this.#interest.remove(topicFilter));
     if (!this.#over) this.#claims.release(client, this.#o.clock.nowMs());
   }
@@ -239,18 +251,31 @@ class Core implements GatewayCore {
     subscriptions: readonly Subscription[],
     onEffective: () => void,
   ): void {
+    const nowMs = this.#o.clock.nowMs();
+    const fetches: (() => void)[] = [];
     let version = 0;
     for (const s of subscriptions) {
+      const isNew = this.#table.entry(s.topicFilter)?.subscribers.has(client) !== true;
       const entry = this.#table.add(client, s, () => this.#interest.add(s.topicFilter));
       version = Math.max(version, entry.version);
+      if (s.retainHandling === 0 || (s.retainHandling === 1 && isNew)) {
+        fetches.push(this.#retained.prepare(client, s, entry, nowMs));
+      }
     }
-    this.#subscribes.wait(version, onEffective);
+    this.#subscribes.wait(version, () => {
+      onEffective();
+      for (const start of fetches) start();
+    });
   }
 
   unsubscribe(client: LocalClient, topicFilters: readonly string[]): boolean[] {
-    return topicFilters.map((topicFilter) =>
-      this.#table.remove(client, topicFilter, (gone) => this.#interest.remove(gone)),
-    );
+    return topicFilters.map((topicFilter) => {
+      const existed = this.#table.remove(client, topicFilter, (gone) =>
+        this.#interest.remove(gone),
+      );
+      this.#retained.unsubscribed(client, topicFilter);
+      return existed;
+    });
   }
 
   publish(client: LocalClient, view: PublishView, key: string, token: number): PublishOutcome {
@@ -328,6 +353,7 @@ class Core implements GatewayCore {
     const nowMs = this.#o.clock.nowMs();
     for (const link of this.#links) link.tick(nowMs);
     this.#claims.tick(nowMs);
+    this.#retained.tick(nowMs);
     this.#peers.interest.tick();
     this.#subscribes.check();
   }

@@ -10,8 +10,10 @@ import {
   type ClaimDecision,
   type FrameSink,
   type HeldIdentifier,
+  FrameReaders,
   type OwnerMessage,
-  RangeReader,
+  type PageReader,
+  type RangeReader,
   readFrame,
 } from '#frames';
 import type { InterestPublisher } from '#interest';
@@ -19,6 +21,7 @@ import type { ClaimTable } from './claim-table.ts';
 import type { OwnerLink } from './owner-link.ts';
 import type { OwnerMailbox } from './owner-mailbox.ts';
 import type { PublishPath } from './publish-path.ts';
+import type { RetainedFetches } from './retained-fetches.ts';
 import type { SubscribeFlow } from './subscribe-flow.ts';
 import type { SubscriptionTable } from './subscription-table.ts';
 
@@ -35,6 +38,7 @@ export interface FrameIntakeOptions {
   readonly subscribes: SubscribeFlow;
   readonly interest: InterestPublisher;
   readonly mailbox: OwnerMailbox;
+  readonly retained: RetainedFetches;
 }
 
 export class FrameIntake implements FrameSink {
@@ -43,7 +47,7 @@ export class FrameIntake implements FrameSink {
   rangesIgnored = 0;
 
   readonly #o: FrameIntakeOptions;
-  readonly #range = new RangeReader();
+  readonly #readers = new FrameReaders();
   /** Answers to hello. */
   #attempts = 0;
 
@@ -53,7 +57,7 @@ export class FrameIntake implements FrameSink {
 
   take(frame: Buffer): void {
     try {
-      readFrame(frame, this.#range, this);
+      readFrame(frame, this.#readers, this);
       this.framesTaken++;
     } catch (fault) {
       if (!(fault instanceof Fault) && !(fault instanceof RangeError)) throw fault;
@@ -90,6 +94,11 @@ export class FrameIntake implements FrameSink {
       link.done = last;
       throw fault;
     }
+  }
+
+  onPage(page: PageReader): void {
+    if (this.#o.links[page.partition]?.trusts(page.epoch) !== true) return;
+    this.#o.retained.onPage(page, this.#o.clock.nowMs());
   }
 
   onAnswer(message: OwnerMessage): void {

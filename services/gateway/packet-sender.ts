@@ -10,6 +10,7 @@ import {
   ACK_BYTES_MAX,
   DeliveryOptions,
   encodedQos0,
+  encodeAuth,
   encodeConnack,
   encodeSuback,
   encodeUnsuback,
@@ -72,6 +73,9 @@ export class PacketSender implements SessionOutput {
   sendUnsuback(packetIdentifier: number, reasonCodes: readonly number[]): void {
     this.#answer(encodeUnsuback(this.#version, packetIdentifier, reasonCodes));
   }
+  sendAuth(authenticationMethod: string): void {
+    this.#answer(encodeAuth(0, { authenticationMethod }, this.#packetBytesMax));
+  }
   sendPingresp(): void {
     this.#output.append(PINGRESP);
   }
@@ -87,7 +91,8 @@ export class PacketSender implements SessionOutput {
       expirySeconds = view.expiresAtSeconds - Math.floor(this.#clock.wallMs() / 1_000);
       if (expirySeconds <= 0) return this.#drop('message_expired');
     }
-    options.retain = view.retain && terms.retainAsPublished && this.#version === 5;
+    options.retain =
+      terms.retained || (view.retain && terms.retainAsPublished && this.#version === 5);
     options.packetIdentifier = packetIdentifier;
     options.subscriptionIdentifiers = terms.subscriptionIdentifiers;
     options.messageExpiryIntervalSeconds = expirySeconds;

@@ -4,6 +4,7 @@
  * this seam with clients of its own; `connection.ts` is the real one.
  */
 import type { Reason } from '#base';
+import type { Position } from '#log';
 import type { PublishView } from '#mqtt';
 
 /** One subscription of one client, as the core keeps and hands it back with each delivery. */
@@ -15,6 +16,8 @@ export interface Subscription {
   readonly retainAsPublished: boolean;
   /** MQTT 5 subscription identifier; 0 = none. */
   readonly subscriptionIdentifier: number;
+  /** 0: send retained messages; 1: only if the subscription is new; 2: never (MQTT 5 §3.8.3.1). */
+  readonly retainHandling: 0 | 1 | 2;
 }
 
 /** What all matching subscriptions of one client ask of one delivery (MQTT 5 §3.3.4). */
@@ -22,6 +25,20 @@ export interface Delivery {
   readonly retainAsPublished: boolean;
   /** Identifiers of all matching subscriptions that have one; the shared empty array if none. */
   readonly subscriptionIdentifiers: readonly number[];
+  /** Kept, and sent because of a new subscription: RETAIN is 1 ([MQTT-3.3.1-8]). */
+  readonly retained: boolean;
+}
+
+/** Takes live messages of a client that first has to get the retained ones. */
+export interface LiveHold {
+  /** True: taken, it comes later. */
+  take(
+    partition: number,
+    position: Position,
+    view: PublishView,
+    qos: 0 | 1 | 2,
+    delivery: Delivery,
+  ): boolean;
 }
 
 /** A connected client, as the core sees it. */
@@ -30,6 +47,10 @@ export interface LocalClient {
   readonly connectionNumber: number;
   readonly clientIdentifier: string;
   readonly authenticationName: string;
+  /** Set by the core while retained messages are on their way. */
+  hold: LiveHold | undefined;
+  /** Whether more retained messages may come now: its buffers are at most half full. */
+  readonly hasRoom: boolean;
   /**
    * Delivers one message; called in log order per topic, never after `disconnect`. Must not throw
    * or block. `view` is borrowed for the call. `qos` is the effective one. A message is delivered

@@ -4,7 +4,8 @@
  *
  * Shape: per topic one cached route: partition, local receivers, other gateways that want it,
  *        whether an event subscription wants it at QoS 0. Validated by generation counters.
- * QoS 0: local receivers at once, other gateways directly; into the log only for routing.
+ * QoS 0: local receivers at once, other gateways directly; into the log only for routing, or with
+ *        RETAIN, and then only that way.
  * QoS 1: into the open record of the topic's partition; receivers get it from the owner's frames.
  * Cost:  a map look-up per message of another topic than the last; a route is built once per topic
  *        and change of subscriptions.
@@ -16,14 +17,12 @@ import { LastTopic, type PublishView } from '#mqtt';
 import { FilterIndex } from '#topics';
 import type { Peer, PeerExchange } from './peer-exchange.ts';
 import type { LocalClient, PublishOutcome } from './port.ts';
-import { type Route, type SubscriptionTable, topicKey } from './subscription-table.ts';
+import { NO_POSITION, type Route, type SubscriptionTable, topicKey } from './subscription-table.ts';
 
 /** Topics with a cached route: about 20 MB when full. Range 1,024 – 1 M. */
 const ROUTES_MAX = 65_536;
 /** Longer topics keep no route: at 64 KiB each they would be 4 GiB. */
 const CACHED_TOPIC_BYTES_MAX = 512;
-/** QoS 0 has no position: it comes after every known start and before every unknown one. */
-const NO_POSITION: Position = Number.MAX_VALUE;
 
 interface TopicRoute {
   readonly partition: number;
@@ -79,6 +78,12 @@ export class PublishPath {
     if (qos > 0) {
       this.#append(route.partition, view, expiresAt, false, client, token);
       return 'queued';
+    }
+    if (view.retain) {
+      // From the log only, so that it cannot fall between a subscription and its retained
+      // messages (protocol 4).
+      this.#append(route.partition, view, expiresAt, false, undefined, 0);
+      return 'sent';
     }
     if (!route.local.empty) {
       view.expiresAtSeconds = expiresAt;

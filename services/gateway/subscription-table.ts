@@ -9,8 +9,11 @@
  */
 import { type Position } from '#log';
 import type { PublishView } from '#mqtt';
-import { FilterIndex } from '#topics';
+import { FilterIndex, topicMatchesFilter } from '#topics';
 import type { Delivery, LocalClient, Subscription } from './port.ts';
+
+/** QoS 0 has no position: it comes after every known start and before every unknown one. */
+export const NO_POSITION: Position = Number.MAX_VALUE;
 
 const NO_IDENTIFIERS: readonly number[] = [];
 
@@ -57,14 +60,19 @@ export class FilterEntry {
   }
 }
 
-function targetOf(client: LocalClient, s: Subscription, entry: FilterEntry): Target {
+/** What one subscription asks of a live delivery. */
+export function deliveryOf(s: Subscription): Delivery {
   const subscriptionIdentifiers =
     s.subscriptionIdentifier === 0 ? NO_IDENTIFIERS : [s.subscriptionIdentifier];
+  return { retainAsPublished: s.retainAsPublished, subscriptionIdentifiers, retained: false };
+}
+
+function targetOf(client: LocalClient, s: Subscription, entry: FilterEntry): Target {
   const target = {
     client,
     qos: s.qos,
     own: undefined as Target | undefined,
-    delivery: { retainAsPublished: s.retainAsPublished, subscriptionIdentifiers },
+    delivery: deliveryOf(s),
     entry,
   };
   if (!s.noLocal) target.own = target;
@@ -133,6 +141,14 @@ export class SubscriptionTable {
     this.#subscriptions--;
     this.#afterRemoval(entry, onGone);
     return true;
+  }
+
+  /** Whether some subscription of the client matches. Walks them: not for hot paths. */
+  isSubscribed(client: LocalClient, topic: string): boolean {
+    for (const { topicFilter } of this.#ofClient.get(client) ?? []) {
+      if (topicMatchesFilter(topic, topicFilter)) return true;
+    }
+    return false;
   }
 
   /** Removes all subscriptions of a client that is gone. */
@@ -229,8 +245,11 @@ export class Route {
       const { client } = t;
       const target = view.publisherConnection === client.connectionNumber ? t.own : t;
       if (target === undefined) continue;
-      client.deliver(view, view.qos < target.qos ? view.qos : target.qos, target.delivery);
+      const { delivery } = target;
+      const qos = view.qos < target.qos ? view.qos : target.qos;
       delivered++;
+      if (client.hold?.take(partition, position, view, qos, delivery) === true) continue;
+      client.deliver(view, qos, delivery);
     }
     return delivered;
   }
@@ -257,6 +276,7 @@ function mergeTwo(a: Target, b: Target): Target {
         ...a.delivery.subscriptionIdentifiers,
         ...b.delivery.subscriptionIdentifiers,
       ],
+      retained: false,
     },
     entry: a.entry,
   };

@@ -53,7 +53,7 @@ test('[MQTT-3.1.4-5] a valid CONNECT is answered with success, in both versions'
 test('CONNACK of MQTT 5 announces what is not supported, and the limits', async () => {
   const { properties: told } = await answer(5, { clientIdentifier: 'told' });
   assert.equal(told?.maximumQoS, 1);
-  assert.equal(told?.retainAvailable, false);
+  assert.equal(told?.retainAvailable, undefined, 'absent: retained messages are kept');
   assert.equal(told?.sharedSubscriptionAvailable, false);
   assert.equal(told?.receiveMaximum, 65_535);
   assert.equal(told?.maximumPacketSize, 512 * 1024);

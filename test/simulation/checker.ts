@@ -1,7 +1,7 @@
 /** Checker of histories: what must hold for everybody, whatever happened (protocol, Invariants). */
 import { RecordReader } from '#log';
 import { topicMatchesFilter } from '#topics';
-import { payloadTextOf } from '../fixtures/publish-view.ts';
+import { payloadTextOf, topicTextOf } from '../fixtures/publish-view.ts';
 import type { SimCluster } from './sim-cluster.ts';
 import type { SimClient } from './sim-client.ts';
 import type { Subscribed, Traffic } from './traffic.ts';
@@ -12,6 +12,11 @@ export class Checker {
   readonly #traffic: Traffic;
   /** Id → its place in the log. */
   readonly #places = new Map<string, number>();
+  /** Topic → id of its retained message, as the log says at its end. */
+  readonly #retained = new Map<string, string>();
+
+  /** Records of the log looked at. */
+  #read = -1;
 
   constructor(cluster: SimCluster, traffic: Traffic) {
     this.#cluster = cluster;
@@ -20,6 +25,23 @@ export class Checker {
 
   fail(problem: string): void {
     this.problems.push(problem);
+  }
+
+  /** I8: who subscribes now gets exactly the last retained message of each topic. */
+  checkRetained({ clientIdentifier, received }: SimClient): void {
+    this.#readLog();
+    const got = new Map<string, string>();
+    for (const { topic, id, retained } of received) {
+      if (!retained) continue;
+      if (got.has(topic)) this.fail(`I8: two retained messages of ${topic}`);
+      got.set(topic, id);
+    }
+    for (const [topic, id] of this.#retained) {
+      const wanted = id === '' ? undefined : id;
+      if (got.get(topic) === wanted) continue;
+      const told = `${got.get(topic)} instead of ${wanted}`;
+      this.fail(`I8: ${clientIdentifier} got ${told} as retained message of ${topic}`);
+    }
   }
 
   /** `qos0From`: no fault was on from that publish on, so QoS 0 must arrive, too. */
@@ -35,6 +57,10 @@ export class Checker {
 
   /** Copies of a record (same writer, number not above its last) count once. */
   #readLog(): void {
+    if (this.#read === this.#cluster.stored.length) return;
+    this.#read = this.#cluster.stored.length;
+    this.#places.clear();
+    this.#retained.clear();
     const last = new Map<string, number>();
     for (const [place, { subject, payload }] of this.#cluster.stored) {
       const number = payload.readUIntBE(4, 6);
@@ -43,6 +69,8 @@ export class Checker {
       const reader = new RecordReader(payload);
       for (let i = reader.next(); i >= 0; i = reader.next()) {
         const [id = ''] = payloadTextOf(reader.view).split(' ', 1);
+        if (reader.view.retain) this.#retained.set(topicTextOf(reader.view), id);
+        if (id === '') continue;
         if (this.#places.has(id)) this.fail(`I1: ${id} stands in the log twice`);
         this.#places.set(id, place + i / 1_024);
       }
@@ -50,9 +78,11 @@ export class Checker {
   }
 
   #checkAcknowledged(): void {
+    const clearing = new Set(this.#traffic.published.filter((p) => p.clears).map(({ id }) => id));
     for (const { client } of this.#traffic.publishers) {
       for (const id of client.acknowledged) {
-        if (!this.#places.has(id)) this.fail(`I1: ${id} acknowledged, but not in the log`);
+        const isThere = this.#places.has(id) || clearing.has(id);
+        if (!isThere) this.fail(`I1: ${id} acknowledged, but not in the log`);
       }
     }
   }
@@ -72,7 +102,9 @@ export class Checker {
     for (const problem of client.problems) this.fail(`${client.clientIdentifier}: ${problem}`);
     const seen = new Set<string>();
     const lastPlace = new Map<string, number>();
-    for (const { topic, id } of client.received) {
+    for (const { topic, id, retained } of client.received) {
+      // A retained message may be known already; a clearing one has no id.
+      if (retained || id === '') continue;
       if (seen.has(id)) this.fail(`I4: ${id} twice at ${client.clientIdentifier}`);
       seen.add(id);
       const isLogged = id.startsWith('m');
@@ -97,8 +129,8 @@ export class Checker {
     const who = `${client.clientIdentifier} ${topicFilter}`;
     if (fromPublish === Infinity) this.fail(`SUBACK of ${who} never came`);
     const seen = new Set(client.received.map(({ id }) => id));
-    for (const { number, topic, id, qos, expires } of this.#traffic.published) {
-      if (number < fromPublish || expires || seen.has(id)) continue;
+    for (const { number, topic, id, qos, expires, clears } of this.#traffic.published) {
+      if (number < fromPublish || expires || clears || seen.has(id)) continue;
       if (qos === 0 ? number < qos0From : !this.#places.has(id)) continue;
       if (!topicMatchesFilter(topic, topicFilter)) continue;
       this.fail(`I3: ${id} on ${topic} missing at ${who}`);

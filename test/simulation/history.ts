@@ -55,6 +55,7 @@ export class History {
     this.#drain();
     const qos0From = this.#lastEffort();
     this.#checker.check(qos0From);
+    this.#checkRetained();
     this.#checkEnd();
     return this.problems;
   }
@@ -120,6 +121,20 @@ export class History {
     if (client.open) return client;
     this.#checker.fail(`${identifier} was not let in: ${String(client.granted)}`);
     return undefined;
+  }
+
+  #checkRetained(): void {
+    for (const gateway of this.cluster.alive) {
+      const name = `retained at ${gateway.bus.control.name}`;
+      const client = this.#connect(gateway, name, 'retained');
+      let isAnswered = false;
+      client?.subscribe('#', () => {
+        isAnswered = true;
+      });
+      this.cluster.runUntil(() => isAnswered, 10_000);
+      this.cluster.runFor(3_000);
+      if (client !== undefined) this.#checker.checkRetained(client);
+    }
   }
 
   #checkEnd(): void {

@@ -99,6 +99,13 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     tamper: (bus, role, random) => (role === 'dispatcher' ? deafToDeltas(bus, random) : bus),
   },
   {
+    name: 'retained messages are asked for below where the subscription begins (rule 23)',
+    expects: /I8: .* got undefined instead of m\d+/,
+    setting: {},
+    tamper: (bus, role) =>
+      role === 'gateway' ? lyingToOwners(bus, (m) => ('upTo' in m ? { ...m, upTo: 0 } : m)) : bus,
+  },
+  {
     name: 'a new owner does not learn who holds which identifier (rule 16)',
     expects: /two connections of s\d/,
     setting: { killDispatcher: 0.3 },

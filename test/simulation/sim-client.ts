@@ -4,7 +4,7 @@
 import type { Clock, Reason } from '#base';
 import type { PublishView } from '#mqtt';
 import { topicMatchesFilter } from '#topics';
-import type { Delivery, GatewayCore, LocalClient } from '../../services/gateway/port.ts';
+import type { Delivery, GatewayCore, LiveHold, LocalClient } from '../../services/gateway/port.ts';
 import { payloadTextOf, publishView, topicTextOf } from '../fixtures/publish-view.ts';
 
 export interface Received {
@@ -12,6 +12,8 @@ export interface Received {
   /** What stands before the padding. */
   readonly id: string;
   readonly qos: number;
+  /** Kept, and sent because of a new subscription. */
+  readonly retained: boolean;
 }
 
 export interface SimPublish {
@@ -21,6 +23,9 @@ export interface SimPublish {
   /** Payload bytes; at least those of the id. */
   readonly bytes?: number;
   readonly expirySeconds?: number;
+  readonly retain?: boolean;
+  /** Clears the retained message: no payload, so no id arrives. */
+  readonly clears?: boolean;
 }
 
 export class SimClient implements LocalClient {
@@ -32,6 +37,8 @@ export class SimClient implements LocalClient {
   readonly acknowledged: string[] = [];
   /** What it saw that must not be. */
   readonly problems: string[] = [];
+  hold: LiveHold | undefined;
+  readonly hasRoom = true;
   closedFor: Reason | undefined;
   granted: Reason | 'granted' | undefined;
   readonly #core: GatewayCore;
@@ -72,7 +79,13 @@ export class SimClient implements LocalClient {
 
   subscribe(topicFilter: string, onEffective?: () => void, qos: 0 | 1 = 1): void {
     this.#subscribed.add(topicFilter);
-    const options = { qos, noLocal: false, retainAsPublished: false, subscriptionIdentifier: 0 };
+    const options = {
+      qos,
+      noLocal: false,
+      retainAsPublished: false,
+      subscriptionIdentifier: 0,
+      retainHandling: 0,
+    } as const;
     this.#core.subscribe(this, [{ topicFilter, ...options }], () => onEffective?.());
   }
 
@@ -82,10 +95,12 @@ export class SimClient implements LocalClient {
     if (existed !== true) this.problems.push(`its subscription to ${topicFilter} was not there`);
   }
 
-  publish({ topic, id, qos, bytes = 0, expirySeconds = -1 }: SimPublish): void {
+  publish(message: SimPublish): void {
+    const { topic, id, qos, bytes = 0, expirySeconds = -1, retain, clears } = message;
     const token = ++this.#token;
     if (qos === 1) this.#waiting.set(token, id);
-    const view = publishView({ topic, payload: `${id} `.padEnd(bytes, 'x'), qos });
+    const payload = clears === true ? '' : `${id} `.padEnd(bytes, 'x');
+    const view = publishView({ topic, payload, qos, retain: retain === true });
     view.messageExpiryIntervalSeconds = expirySeconds;
     this.#core.publish(this, view, topic, token);
   }
@@ -95,10 +110,10 @@ export class SimClient implements LocalClient {
     this.#core.disconnect(this);
   }
 
-  deliver(view: PublishView, qos: 0 | 1 | 2, _delivery: Delivery): void {
+  deliver(view: PublishView, qos: 0 | 1 | 2, { retained }: Delivery): void {
     const topic = topicTextOf(view);
     const [id = ''] = payloadTextOf(view).split(' ', 1);
-    this.received.push({ topic, id, qos });
+    this.received.push({ topic, id, qos, retained });
     const { expiresAtSeconds } = view;
     if (expiresAtSeconds !== 0 && expiresAtSeconds * 1_000 <= this.#clock.wallMs()) {
       this.problems.push(`${id} was delivered after its expiry`);

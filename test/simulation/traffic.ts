@@ -35,6 +35,16 @@ export interface Published {
   readonly client: SimClient;
   readonly gateway: SimGateway;
   readonly expires: boolean;
+  readonly clears: boolean;
+}
+
+/** What kind of message a publish is. */
+interface Kind {
+  readonly qos: 0 | 1;
+  readonly bytes: number;
+  readonly expires: boolean;
+  readonly retain?: boolean;
+  readonly clears?: boolean;
 }
 
 export class Traffic {
@@ -148,10 +158,15 @@ export class Traffic {
     if (publisher.gateway.paused || publisher.client.unacknowledged > UNACKNOWLEDGED_MAX) return;
     const { largePayloadBytes = 0, payloadBytes = 0 } = this.#setting;
     const isLarge = largePayloadBytes > 0 && cluster.random() < 0.05;
+    const qos = cluster.random() < 0.25 ? 0 : 1;
+    const expires = cluster.random() < (this.#setting.expiring ?? 0);
+    const retain = qos === 1 && !expires && cluster.random() < 0.15;
     this.publish(publisher, cluster.pick(TOPICS) ?? 'c', {
-      qos: cluster.random() < 0.25 ? 0 : 1,
+      qos,
       bytes: isLarge ? largePayloadBytes : payloadBytes,
-      expires: cluster.random() < (this.#setting.expiring ?? 0),
+      expires,
+      retain,
+      clears: retain && cluster.random() < 0.2,
     });
   }
 
@@ -169,13 +184,13 @@ export class Traffic {
   publish(
     { client, gateway }: { client: SimClient; gateway: SimGateway },
     topic: string,
-    { qos, bytes, expires }: { qos: 0 | 1; bytes: number; expires: boolean },
+    { qos, bytes, expires, retain = false, clears = false }: Kind,
   ): void {
     const number = this.published.length;
     const id = `${qos === 0 ? 'z' : 'm'}${number}`;
-    this.published.push({ number, topic, id, qos, client, gateway, expires });
+    this.published.push({ number, topic, id, qos, client, gateway, expires, clears });
     const expirySeconds = expires ? Math.floor(this.#cluster.random() * 4) : -1;
-    client.publish({ topic, id, qos, bytes, expirySeconds });
+    client.publish({ topic, id, qos, bytes, expirySeconds, retain, clears });
   }
 
   #leave(): void {

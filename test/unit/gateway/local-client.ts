@@ -1,7 +1,7 @@
 /** A client that only writes down what it is handed. */
 import type { Reason } from '#base';
 import type { PublishView } from '#mqtt';
-import type { Delivery, LocalClient, Subscription } from '../../../services/gateway/port.ts';
+import type { Delivery, LiveHold, LocalClient, Subscription } from '../../../services/gateway/port.ts';
 import { payloadTextOf } from '../../fixtures/publish-view.ts';
 
 export interface Handed {
@@ -9,6 +9,7 @@ export interface Handed {
   readonly qos: number;
   readonly identifiers: readonly number[];
   readonly retainAsPublished: boolean;
+  readonly retained: boolean;
 }
 
 export class RecordingClient implements LocalClient {
@@ -18,6 +19,8 @@ export class RecordingClient implements LocalClient {
   readonly handed: Handed[] = [];
   readonly appends: string[] = [];
   readonly closed: Reason[] = [];
+  hold: LiveHold | undefined;
+  hasRoom = true;
 
   constructor(connectionNumber: number, clientIdentifier = `c${connectionNumber}`, name = 'name') {
     this.connectionNumber = connectionNumber;
@@ -31,6 +34,7 @@ export class RecordingClient implements LocalClient {
       qos,
       identifiers: delivery.subscriptionIdentifiers.toSorted((a, b) => a - b),
       retainAsPublished: delivery.retainAsPublished,
+      retained: delivery.retained,
     });
   }
   appended(token: number, outcome: 'stored' | 'full'): void {
@@ -51,6 +55,7 @@ export function subscription(
     noLocal: false,
     retainAsPublished: false,
     subscriptionIdentifier: 0,
+    retainHandling: 2,
     ...options,
   };
 }

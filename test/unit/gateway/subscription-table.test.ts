@@ -62,6 +62,7 @@ function expected(
     qos: Math.min(qos, granted),
     identifiers: identifiers.toSorted((a, b) => a - b),
     retainAsPublished: matching.some((s) => s.retainAsPublished),
+    retained: false,
   };
 }
 

@@ -10,8 +10,8 @@ import { RouterPartition } from '../../../services/router/router-partition.ts';
 import type { RouterPartitionOptions } from '../../../services/router/router-partition.ts';
 import { SubscriptionIndex } from '../../../services/router/subscription-index.ts';
 import { recordOf } from './logged-message.ts';
-import { MemoryTables, NOTHING_DURABLE } from './memory-tables.ts';
-import type { Durable } from './memory-tables.ts';
+import { MemoryTables, NOTHING_DURABLE } from '../../fixtures/memory-tables.ts';
+import type { Durable } from '../../fixtures/memory-tables.ts';
 
 const WAITS_MS = [1_000, 5_000];
 

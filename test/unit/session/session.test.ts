@@ -27,7 +27,7 @@ import {
 } from '../../fixtures/mqtt-client-encoder.ts';
 import type { ConnectFields, Version } from '../../fixtures/mqtt-client-encoder.ts';
 
-const NO_TERMS = { retainAsPublished: false, subscriptionIdentifiers: [] };
+const NO_TERMS = { retainAsPublished: false, subscriptionIdentifiers: [], retained: false };
 
 /** Records every effect. */
 class Recorder implements SessionPort, SessionOutput {
