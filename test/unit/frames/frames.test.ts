@@ -8,9 +8,11 @@ import {
   FRAME_BYTES_MAX,
   FRAME_ENVELOPE_BYTES,
   FrameChannel,
+  FrameReaders,
   type FrameSink,
   type OwnerMessage,
-  RangeReader,
+  type PageReader,
+  type RangeReader,
   readFrame,
 } from '#frames';
 import { messageLength, RecordBuilder, RecordReader } from '#log';
@@ -29,6 +31,17 @@ interface Range {
   readonly to: number;
 }
 
+interface Page {
+  readonly t: 'page';
+  readonly partition: number;
+  readonly epoch: number;
+  readonly request: number;
+  readonly page: number;
+  readonly last: boolean;
+  readonly restart: boolean;
+  readonly messages: readonly { position: number; payload: string }[];
+}
+
 const position = fc.integer({ min: 0, max: 2 ** 52 });
 const range: fc.Arbitrary<Range> = fc.record({
   t: fc.constant('range' as const),
@@ -42,6 +55,18 @@ const range: fc.Arbitrary<Range> = fc.record({
     { maxLength: 10 },
   ),
   to: position,
+});
+const page: fc.Arbitrary<Page> = fc.record({
+  t: fc.constant('page' as const),
+  partition: fc.nat(98),
+  epoch: fc.nat(2 ** 40),
+  request: fc.integer({ min: 0, max: 0xffffffff }),
+  page: fc.integer({ min: 0, max: 0xffffffff }),
+  last: fc.boolean(),
+  restart: fc.boolean(),
+  messages: fc.array(fc.record({ position, payload: fc.string({ maxLength: 50 }) }), {
+    maxLength: 10,
+  }),
 });
 const answer: fc.Arbitrary<OwnerMessage> = fc.oneof(
   fc.record({ t: fc.constant('hello' as const), p: fc.nat(98), epoch: fc.nat() }),
@@ -82,7 +107,17 @@ function recordOf(payload: string | Buffer): RecordReader {
   return reader;
 }
 
-function put(channel: FrameChannel, section: Range | OwnerMessage): void {
+function put(channel: FrameChannel, section: Range | OwnerMessage | Page): void {
+  if (section.t === 'page') {
+    const entries = section.messages.map(({ position, payload }) => {
+      const { view, messageStart, messageEnd } = recordOf(payload);
+      const entry = Buffer.alloc(8 + messageEnd - messageStart);
+      entry.writeDoubleBE(position, 0);
+      view.buffer.copy(entry, 8, messageStart, messageEnd);
+      return entry;
+    });
+    return channel.addPage(section, entries);
+  }
   if (section.t !== 'range') return channel.addAnswer(section);
   channel.openRange(section);
   for (const message of section.messages) {
@@ -93,7 +128,7 @@ function put(channel: FrameChannel, section: Range | OwnerMessage): void {
 }
 
 class Collector implements FrameSink {
-  readonly sections: (Range | OwnerMessage)[] = [];
+  readonly sections: (Range | OwnerMessage | Page)[] = [];
 
   onRange(r: RangeReader): void {
     const messages: { position: number; payload: string; fromHere: boolean }[] = [];
@@ -112,25 +147,33 @@ class Collector implements FrameSink {
   onAnswer(message: OwnerMessage): void {
     this.sections.push(message);
   }
+  onPage(p: PageReader): void {
+    const messages: { position: number; payload: string }[] = [];
+    while (p.next()) {
+      messages.push({ position: p.position, payload: payloadTextOf(p.view) });
+    }
+    const { partition, epoch, request, page, last, restart } = p;
+    this.sections.push({ t: 'page', partition, epoch, request, page, last, restart, messages });
+  }
 }
 
 describe('frames', () => {
   it('give back sections in their order', () => {
-    const sections = fc.array(fc.oneof(range, answer), { minLength: 1, maxLength: 8 });
+    const sections = fc.array(fc.oneof(range, answer, page), { minLength: 1, maxLength: 8 });
     fc.assert(
       fc.property(sections, (wanted) => {
         const { channel, frames } = newChannel();
         for (const section of wanted) put(channel, section);
         channel.flush();
         const collector = new Collector();
-        for (const frame of frames) readFrame(frame, new RangeReader(), collector);
+        for (const frame of frames) readFrame(frame, new FrameReaders(), collector);
         assert.deepEqual(collector.sections, structuredClone(wanted));
       }),
     );
   });
 
   it('answer damage with a Fault', () => {
-    const sections = fc.array(fc.oneof(range, answer), { minLength: 1, maxLength: 4 });
+    const sections = fc.array(fc.oneof(range, answer, page), { minLength: 1, maxLength: 4 });
     const flips = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 });
     fc.assert(
       fc.property(sections, fc.nat(), flips, (wanted, cut, changes) => {
@@ -145,9 +188,12 @@ describe('frames', () => {
             while (r.next()) assert.ok(r.view.end <= frame.length);
           },
           onAnswer: ({ t }) => assert.equal(typeof t, 'string'),
+          onPage: (p) => {
+            while (p.next()) assert.ok(p.view.end <= frame.length);
+          },
         };
         try {
-          readFrame(frame, new RangeReader(), sink);
+          readFrame(frame, new FrameReaders(), sink);
         } catch (fault) {
           assert.ok(fault instanceof Fault, String(fault));
         }
@@ -182,7 +228,7 @@ describe('frames', () => {
         const joint = frames.filter((frame) => frame.length > FRAME_BYTES_MAX);
         for (const frame of joint) {
           const collector = new Collector();
-          readFrame(frame, new RangeReader(), collector);
+          readFrame(frame, new FrameReaders(), collector);
           const [only] = collector.sections;
           assert.ok(only?.t === 'range' && only.messages.length === 1, 'a large one goes alone');
         }
