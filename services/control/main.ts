@@ -41,7 +41,11 @@ async function main(): Promise<void> {
   logger.info('listening', { httpHost: host, httpPort: server.port });
 
   const name = config.instance ?? `control-${process.pid}`;
-  const bus = await connectNats({ servers, name });
+  const bus = await connectNats({
+    servers,
+    name,
+    onTrouble: (why) => logger.error('NATS refused something', { why }),
+  });
   onShutdown(() => bus.close());
   const unfollow = followBusHealth(bus, { health, logger, clock: systemClock });
   onShutdown(async () => unfollow());

@@ -46,7 +46,11 @@ async function main(): Promise<void> {
   const listeners = planListeners(config, { clock, logger, metrics });
   const server = await serveHealth({ host, port: httpPort, metrics, health });
   onShutdown(() => server.close());
-  const bus = await connectNats({ servers: config.natsUrl, name: instance });
+  const bus = await connectNats({
+    servers: config.natsUrl,
+    name: instance,
+    onTrouble: (why) => logger.error('NATS refused something', { why }),
+  });
   onShutdown(() => bus.close());
   const { partitions } = await readClusterSettings(bus);
   const directory = openRegistryView({ bus, clock });

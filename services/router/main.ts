@@ -44,7 +44,11 @@ async function main(): Promise<void> {
   const { httpHost: host, httpPort } = config;
   const server = await serveHealth({ host, port: httpPort, metrics, health });
   onShutdown(() => server.close());
-  const bus = await connectNats({ servers: config.natsUrl, name: instance });
+  const bus = await connectNats({
+    servers: config.natsUrl,
+    name: instance,
+    onTrouble: (why) => logger.error('NATS refused something', { why }),
+  });
   onShutdown(() => bus.close());
   const unfollow = followBusHealth(bus, { health, logger, clock });
   onShutdown(async () => unfollow());
