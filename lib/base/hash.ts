@@ -1,5 +1,5 @@
 /**
- * Hashes that every process must compute alike: topic → partition and lane, session → home.
+ * Hashes that every process must compute alike: topic → partition, session → home.
  *
  * FNV-1a over UTF-8 bytes, 32 bit, finished with a murmur mix so that low bits are usable.
  * Changing this function moves topics between partitions: it needs a new log generation.
@@ -19,17 +19,7 @@ export function hashText(text: string): number {
   return hashBytes(bytes, 0, bytes.length);
 }
 
-/**
- * Lanes per partition: topics that share a lane never stand in two unresolved records (protocol 1).
- */
-export const LANES = 64;
-
-/** Partition of a hash: the high bits, so that partition and lane are independent. */
+/** Partition of a hash. */
 export function partitionOf(hash: number, partitions: number): number {
   return (hash >>> 8) % partitions;
-}
-
-/** Lane of a hash: the low bits. */
-export function laneOf(hash: number): number {
-  return hash & (LANES - 1);
 }
