@@ -85,9 +85,10 @@ describe('InterestPublisher and InterestTable', () => {
           if (random() < 0.2) table.tick();
         }
         lose(cluster, 0);
+        const incarnation = 'g1';
         for (let i = 0; i < 20; i++) {
           clock.run(clock.nowMs() + 500);
-          table.require('g1', publisher.version);
+          table.require(incarnation, publisher.version);
           table.tick();
         }
         assert.equal(table.version('g1'), publisher.version);
