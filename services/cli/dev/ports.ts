@@ -18,8 +18,12 @@ export const DISPATCHERS_MAX = 16;
 
 export interface GatewayPorts {
   readonly tls: number;
+  /** MQTT over WebSocket with TLS. */
+  readonly wss: number;
   /** Absent with --no-plain. */
   readonly plain?: number;
+  /** MQTT over WebSocket without TLS; absent with --no-plain. */
+  readonly ws?: number;
   readonly http: number;
 }
 
@@ -43,12 +47,14 @@ export interface PortShape {
   readonly demo: boolean;
 }
 
-/** First of each block. 8443 … is kept free for MQTT over WebSocket. */
+/** First of each block. */
 const BASE = {
   plain: 1883,
   nats: 4222,
   control: 8080,
+  ws: 8083,
   natsHttp: 8222,
+  wss: 8443,
   tls: 8883,
   gatewayHttp: 9101,
   dispatcherHttp: 9121,
@@ -70,7 +76,8 @@ export function planPorts(shape: PortShape, offset: number): ClusterPorts {
   const tls = block(BASE.tls, shape.gateways);
   const gateways = tls.map((port, index) => ({
     tls: port,
-    ...(shape.plain ? { plain: BASE.plain + index + offset } : {}),
+    wss: BASE.wss + index + offset,
+    ...(shape.plain ? { plain: BASE.plain + index + offset, ws: BASE.ws + index + offset } : {}),
     http: BASE.gatewayHttp + index + offset,
   }));
   return {
@@ -90,7 +97,9 @@ export function listPorts(ports: ClusterPorts): [purpose: string, port: number][
   const list: [string, number][] = [];
   for (const [index, gateway] of ports.gateways.entries()) {
     list.push([`gateway-${index + 1}, MQTT over TLS`, gateway.tls]);
+    list.push([`gateway-${index + 1}, WebSocket over TLS`, gateway.wss]);
     if (gateway.plain !== undefined) list.push([`gateway-${index + 1}, MQTT`, gateway.plain]);
+    if (gateway.ws !== undefined) list.push([`gateway-${index + 1}, WebSocket`, gateway.ws]);
     list.push([`gateway-${index + 1}, HTTP`, gateway.http]);
   }
   for (const [index, port] of ports.dispatchers.entries()) {

@@ -119,15 +119,17 @@ function planGateway(
   ports: GatewayPorts,
   { env, server }: ProcessTableOptions,
 ): ProcessSpec {
-  const plain = ports.plain === undefined ? undefined : String(ports.plain);
+  const portOf = (port?: number): string | undefined => port?.toString();
   const spec = planService('gateway', name, ports.http, env, {
     WEIR_MQTT_TLS_HOST: LOOPBACK,
     WEIR_MQTT_TLS_PORT: String(ports.tls),
-    WEIR_MQTT_PLAIN_PORT: plain,
+    WEIR_MQTT_WSS_PORT: String(ports.wss),
+    WEIR_MQTT_PLAIN_PORT: portOf(ports.plain),
+    WEIR_MQTT_WS_PORT: portOf(ports.ws),
     WEIR_TLS_CERT_FILE: server.certificate,
     WEIR_TLS_KEY_FILE: server.key,
   });
-  const mqtt = ports.plain === undefined ? [ports.tls] : [ports.tls, ports.plain];
+  const mqtt = [ports.tls, ports.wss, ports.plain, ports.ws].filter((port) => port !== undefined);
   return { ...spec, ports: [...spec.ports, ...mqtt] };
 }
 

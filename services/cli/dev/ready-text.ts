@@ -4,6 +4,7 @@
  * Everything printed works as printed, from the directory where `weir dev` was started.
  */
 import { join, relative, resolve } from 'node:path';
+import { WEBSOCKET_PATH } from '../mqtt/connection-options.ts';
 import { DEFAULT_DATA } from './endpoints.ts';
 import type { ClusterPorts } from './ports.ts';
 
@@ -39,9 +40,13 @@ export function renderReady(options: ReadyOptions): string {
 
 function renderEndpoints(ports: ClusterPorts): string[] {
   const metrics = (port: number): string => `http://localhost:${port}/metrics`;
-  const gateways = ports.gateways.map(({ tls, plain, http }, index) => {
+  const gateways = ports.gateways.flatMap(({ tls, wss, plain, ws, http }, index) => {
     const mqtt = plain === undefined ? '' : `mqtt://localhost:${plain}`;
-    return [`gateway-${index + 1}`, `mqtts://localhost:${tls}`, mqtt, metrics(http)];
+    const web = ws === undefined ? '' : `ws://localhost:${ws}${WEBSOCKET_PATH}`;
+    return [
+      [`gateway-${index + 1}`, `mqtts://localhost:${tls}`, mqtt, metrics(http)],
+      ['', `wss://localhost:${wss}${WEBSOCKET_PATH}`, web, ''],
+    ];
   });
   const dispatchers = ports.dispatchers.map((port, index) => {
     return [`dispatcher-${index + 1}`, '', '', metrics(port)];
@@ -70,7 +75,8 @@ function renderColumns(rows: readonly (readonly string[])[]): string[] {
 function renderPlainWarning(ports: ClusterPorts): string[] {
   if (ports.gateways[0]?.plain === undefined) return [];
   return [
-    '  mqtt:// has no security: anybody on this machine may do anything. --no-plain ends it.',
+    '  mqtt:// and ws:// have no security: anybody on this machine may do anything.',
+    '  --no-plain ends them.',
   ];
 }
 
@@ -91,6 +97,7 @@ export function renderExamples(options: ReadyOptions): string[] {
   return [
     `${weir} sub${data} --as dashboard --gateway ${last} -t 'demo/#' -v`,
     `${weir} pub${data} --as thermostat -t demo/thermostat/mode -m eco`,
+    `${weir} pub${data} --as thermostat --ws -t demo/thermostat/mode -m away`,
     `mosquitto_sub ${mosquitto('dashboard', lastPort)} -q 1 -t 'demo/#' -v`,
     `mosquitto_pub ${mosquitto('thermostat', firstPort)} -q 1 -t demo/thermostat/mode -m eco`,
     `curl http://localhost:${ports.control}/v1/namespaces/default/clients`,

@@ -16,6 +16,7 @@ import { DEFAULT_DATA, requireEndpoints } from '../dev/endpoints.ts';
 export interface ConnectionOptions {
   readonly host?: string;
   readonly port?: number;
+  readonly ws?: boolean;
   readonly cafile?: string;
   readonly cert?: string;
   readonly key?: string;
@@ -34,12 +35,17 @@ const CONNECT_LIMIT_MS = 10_000;
 const RECONNECT_MS = 1_000;
 const PORT_PLAIN = 1883;
 const PORT_TLS = 8883;
+const PORT_WS = 8083;
+const PORT_WSS = 8443;
+/** Where brokers serve MQTT over WebSocket. */
+export const WEBSOCKET_PATH = '/mqtt';
 
 export function addConnectionOptions(command: Command): Command {
   return command
     .helpOption('--help', 'show this')
     .option('-h, --host <host>', 'broker to connect to')
     .option('-p, --port <port>', 'its port: 8883 with certificates, else 1883', wholeNumber)
+    .option('--ws', 'over WebSocket, path /mqtt; port 8443 with certificates, else 8083')
     .option('--cafile <file>', 'PEM of the CA that signed the server certificate; turns TLS on')
     .option('--cert <file>', 'PEM of the client certificate')
     .option('--key <file>', 'PEM of its private key')
@@ -67,7 +73,7 @@ export async function connectClient(
   const where = `${target.host}:${target.port}`;
   try {
     return await connectAsync(
-      `${target.protocol}://${where}`,
+      `${target.protocol}://${where}${target.path ?? ''}`,
       {
         ...target,
         protocolVersion: options.protocolVersion,
@@ -87,13 +93,14 @@ export async function connectClient(
 
 /** Host, port and TLS files. Exported for tests. */
 export function chooseTarget(options: ConnectionOptions): IClientOptions {
-  const { host, port, cafile, cert, key } = options;
+  const { host, port, cafile, cert, key, ws = false } = options;
   if (options.as === undefined && (host !== undefined || port !== undefined)) {
     const secure = cafile !== undefined || cert !== undefined;
+    const usual = ws ? (secure ? PORT_WSS : PORT_WS) : secure ? PORT_TLS : PORT_PLAIN;
     return {
-      protocol: secure ? 'mqtts' : 'mqtt',
+      ...transport(secure, ws),
       host: host ?? 'localhost',
-      port: port ?? (secure ? PORT_TLS : PORT_PLAIN),
+      port: port ?? usual,
       ...readTls(cafile, cert, key),
     };
   }
@@ -107,13 +114,20 @@ export function chooseTarget(options: ConnectionOptions): IClientOptions {
     const { ca, directory } = endpoints.certificates;
     const file = (suffix: string): string => join(directory, `${options.as}.${suffix}`);
     const tls = readTls(cafile ?? ca, cert ?? file('pem'), key ?? file('key'));
-    return { protocol: 'mqtts', host: host ?? 'localhost', port: port ?? gateway.tls, ...tls };
+    const own = ws ? gateway.wss : gateway.tls;
+    return { ...transport(true, ws), host: host ?? 'localhost', port: port ?? own, ...tls };
   }
-  if (gateway.plain === undefined) {
+  const open = ws ? gateway.ws : gateway.plain;
+  if (open === undefined) {
     const advice = 'connect with a certificate: --as thermostat';
     throw new Fault('WEIR_CONFIG', `this cluster has no plain listener: ${advice}`);
   }
-  return { protocol: 'mqtt', host: 'localhost', port: gateway.plain };
+  return { ...transport(false, ws), host: 'localhost', port: open };
+}
+
+function transport(secure: boolean, ws: boolean): Pick<IClientOptions, 'protocol' | 'path'> {
+  if (ws) return { protocol: secure ? 'wss' : 'ws', path: WEBSOCKET_PATH };
+  return { protocol: secure ? 'mqtts' : 'mqtt' };
 }
 
 function readTls(cafile?: string, cert?: string, key?: string): IClientOptions {

@@ -65,6 +65,22 @@ test('without --as it is the plain listener, where there is one', (context) => {
   assert.throws(() => chooseTarget({ ...DEFAULTS, data: secured }), /no plain listener.*--as/);
 });
 
+test('--ws takes the WebSocket of the same place', (context) => {
+  const data = runningCluster(context, true);
+  const ws = { ...DEFAULTS, ws: true };
+  const target = (more: object): string => {
+    const { protocol, host, port, path } = chooseTarget({ ...ws, ...more });
+    return `${protocol}://${host}:${port}${path}`;
+  };
+  assert.equal(target({ data }), 'ws://localhost:8183/mqtt');
+  assert.equal(target({ data, as: 'thermostat', gateway: 2 }), 'wss://localhost:8544/mqtt');
+  assert.equal(target({ host: 'broker.test' }), 'ws://broker.test:8083/mqtt');
+  const cafile = join(data, 'certs/ca.pem');
+  assert.equal(target({ host: 'broker.test', cafile }), 'wss://broker.test:8443/mqtt');
+  assert.equal(target({ host: 'broker.test', port: 1 }), 'ws://broker.test:1/mqtt');
+  assert.throws(() => target({ data: runningCluster(context, false) }), /no plain listener/);
+});
+
 test('no cluster and no such gateway are told with what to do', (context) => {
   assert.throws(() => chooseTarget(DEFAULTS), /no cluster runs on nowhere: .*npm start/);
   const data = runningCluster(context, true);

@@ -19,10 +19,10 @@ const LARGE = { ...SMALL, gateways: GATEWAYS_MAX, dispatchers: DISPATCHERS_MAX }
 test('without an offset the ports are the well-known ones', () => {
   const ports = planPorts(SMALL, 0);
   assert.deepEqual(
-    ports.gateways.map(({ tls, plain }) => [tls, plain]),
+    ports.gateways.map(({ tls, plain, wss, ws }) => [tls, plain, wss, ws]),
     [
-      [8883, 1883],
-      [8884, 1884],
+      [8883, 1883, 8443, 8083],
+      [8884, 1884, 8444, 8084],
     ],
   );
   assert.equal(ports.control, 8080);
@@ -39,14 +39,17 @@ test('no port stands twice, and all are ports, however many processes there are'
 
 test('what is not wanted has no port', () => {
   const ports = planPorts({ ...SMALL, plain: false, demo: false }, 0);
-  assert.ok(!('plain' in (ports.gateways[0] ?? {})));
+  assert.deepEqual(Object.keys(ports.gateways[0] ?? {}), ['tls', 'wss', 'http']);
   assert.equal(ports.webhook, undefined);
 });
 
 test('ports are held until they are released', async (context) => {
   const { ports, held } = await holdFreePorts(SMALL);
   context.after(() => held.releaseAll());
-  await assert.rejects(holdPorts(ports), /ports (\d+ \(.*\), ){2}\d+ \(.*\) and 9 more are in use/);
+  await assert.rejects(
+    holdPorts(ports),
+    /ports (\d+ \(.*\), ){2}\d+ \(.*\) and 13 more are in use/,
+  );
   const client = connect(ports.control, LOOPBACK);
   client.on('error', () => undefined);
   await once(client, 'close');

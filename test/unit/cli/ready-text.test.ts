@@ -28,7 +28,8 @@ test('the first line begins with ready and tells how long it took', () => {
 test('the table has every endpoint, in columns', () => {
   const text = renderReady(options());
   assert.match(text, /^ {2}gateway-3 +mqtts:\/\/localhost:8885 +mqtt:\/\/localhost:1885 +http/m);
-  for (const port of [8883, 1883, 8080, 4222, 8222, 9101, 9121, 9141]) {
+  assert.match(text, /^ +wss:\/\/localhost:8445\/mqtt +ws:\/\/localhost:8085\/mqtt$/m);
+  for (const port of [8883, 1883, 8443, 8083, 8080, 4222, 8222, 9101, 9121, 9141]) {
     assert.ok(text.includes(`localhost:${port}`), String(port));
   }
   const columns = text.split('\n').filter((line) => line.includes('/metrics'));
@@ -38,8 +39,8 @@ test('the table has every endpoint, in columns', () => {
 test('without plain listeners there is neither their column nor their warning', () => {
   const ports = planPorts({ ...SHAPE, plain: false }, 0);
   const text = renderReady(options({ ports }));
-  assert.ok(!text.includes('mqtt://'));
-  assert.ok(renderReady(options()).includes('mqtt:// has no security'));
+  assert.ok(!text.includes('mqtt://') && !text.includes('ws://'));
+  assert.ok(renderReady(options()).includes('mqtt:// and ws:// have no security'));
 });
 
 test('in the project npx finds the command; elsewhere its path is printed', () => {
@@ -51,5 +52,5 @@ test('in the project npx finds the command; elsewhere its path is printed', () =
 test('a data directory with blanks and quotes survives the shell', () => {
   const lines = renderExamples(options({ dataDirectory: "/data/it's mine" }));
   assert.ok(lines[0]?.includes(`--data '/data/it'\\''s mine'`));
-  assert.ok(lines[2]?.includes(`--cafile '/data/it'\\''s mine/certs/ca.pem'`));
+  assert.ok(lines[3]?.includes(`--cafile '/data/it'\\''s mine/certs/ca.pem'`));
 });
