@@ -71,7 +71,8 @@ export class Authenticator {
       }
       const fault = dateFault(leaf, nowMs);
       if (fault !== undefined) return refused('certificate_expired', `it is ${fault}`);
-      return { ok: true, identity: this.#identityOf(client) };
+      const validUntilMs = leaf.validToDate.getTime();
+      return { ok: true, identity: this.#identityOf(client), validUntilMs };
     }
     const fault = this.#chainFault(leaf, chain, nowMs);
     if (fault !== undefined) return fault;
@@ -79,7 +80,8 @@ export class Authenticator {
       const detail = `certificate does not name it: ${validationScheme}`;
       return refused('certificate_name_mismatch', detail);
     }
-    return { ok: true, identity: this.#identityOf(client) };
+    const validUntilMs = this.#proven.get(leaf)?.chain.validToMs ?? leaf.validToDate.getTime();
+    return { ok: true, identity: this.#identityOf(client), validUntilMs };
   }
 
   #chainFault(

@@ -20,7 +20,7 @@ export interface Identity {
   readonly authenticationName: string;
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   /** How it was proven, for logs and metrics. */
-  readonly source: 'ca_certificate' | 'thumbprint' | 'anonymous';
+  readonly source: 'ca_certificate' | 'thumbprint' | 'token' | 'anonymous';
 }
 
 /** What a CONNECT brings. */
@@ -31,10 +31,19 @@ export interface Credentials {
   readonly leaf: X509Certificate | undefined;
   /** What else the client sent, nearest issuer first; may be empty. */
   readonly chain: readonly X509Certificate[];
+  /** MQTT 5 enhanced authentication; one that the session's rules allow. */
+  readonly authenticationMethod?: string | undefined;
+  /** JSON Web Token: authentication data, or the password of a client without certificate. */
+  readonly token?: string | undefined;
 }
 
 export type Authentication =
-  | { readonly ok: true; readonly identity: Identity }
+  | {
+      readonly ok: true;
+      readonly identity: Identity;
+      /** Wall clock, ms; past it the connection must be asked about again. Absent = never. */
+      readonly validUntilMs?: number;
+    }
   | { readonly ok: false; readonly reason: Reason; readonly detail: string };
 
 /** Compiled permissions of one identity. Immutable: a change makes a new object. */
@@ -55,8 +64,11 @@ export interface Directory {
   eventFilters(): readonly string[];
   /**
    * Something changed that can concern open connections. `clientName` names the one client record
-   * that changed (undefined: groups, spaces, bindings or certificates changed: all are concerned).
+   * that changed, `authenticationName` what it says of itself (undefined: it was deleted); without
+   * a `clientName` groups, spaces, bindings, issuers or certificates changed: all are concerned.
    * The gateway then authenticates the concerned connections again and takes new access objects.
    */
-  onChange(listener: (clientName: string | undefined) => void): () => void;
+  onChange(
+    listener: (clientName: string | undefined, authenticationName?: string) => void,
+  ): () => void;
 }

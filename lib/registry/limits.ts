@@ -17,6 +17,18 @@ export const TOPIC_TEMPLATES_MAX = 200;
 export const TEMPLATE_LENGTH_MAX = 1_024;
 /** Characters of a PEM certificate; an RSA-4096 one needs 3,000. */
 export const CERTIFICATE_LENGTH_MAX = 32_768;
+/** Characters of a claim `iss` or `aud`. */
+export const TOKEN_ISSUER_LENGTH_MAX = 1_024;
+/** Audiences of an issuer. */
+export const TOKEN_AUDIENCES_MAX = 20;
+/** Keys of an issuer that stand in its resource. Event Grid: 2. */
+export const TOKEN_KEYS_MAX = 20;
+/** Characters of a key's name. */
+export const TOKEN_KID_LENGTH_MAX = 256;
+/** Keys of a key set that are kept; providers have two to six. */
+export const JWKS_KEYS_MAX = 50;
+/** Seconds between two readings of a key set: 10 to a day, default 5 minutes. */
+export const JWKS_REFRESH_SECONDS = { min: 10, max: 86_400, default: 300 } as const;
 /** Topic filters of an event subscription. Range 1–1,000. */
 export const TOPIC_FILTERS_MAX = 100;
 /** Characters of a webhook's address. */

@@ -3,7 +3,13 @@
  */
 import type { RegistryImage } from './registry-image.ts';
 import { ALL_CLIENTS_GROUP } from './resources.ts';
-import type { ClientSpec, PermissionBindingSpec, Resource, ResourceKind } from './resources.ts';
+import type {
+  ClientSpec,
+  JwtIssuerSpec,
+  PermissionBindingSpec,
+  Resource,
+  ResourceKind,
+} from './resources.ts';
 import type { SpecOf } from './resources.ts';
 import type { FieldViolation } from './spec-reader.ts';
 
@@ -23,6 +29,7 @@ export function referenceViolations(
   if (kind === 'permissionBindings') {
     return bindingViolations(spec as PermissionBindingSpec, context.image);
   }
+  if (kind === 'jwtIssuers') return issuerViolations(spec as JwtIssuerSpec, context);
   return [];
 }
 
@@ -53,6 +60,17 @@ function clientViolations(spec: ClientSpec, context: ReferenceContext): FieldVio
   const other = image.clientByAuthenticationName(spec.authenticationName);
   if (other === undefined || other.name === name) return [];
   return [{ field, description: `is that of client "${other.name}" (case does not count)` }];
+}
+
+function issuerViolations(
+  { tokenIssuer }: JwtIssuerSpec,
+  { name, image }: ReferenceContext,
+): FieldViolation[] {
+  for (const other of image.all('jwtIssuers')) {
+    if (other.name === name || other.spec.tokenIssuer !== tokenIssuer) continue;
+    return [{ field: 'tokenIssuer', description: `is that of JWT issuer "${other.name}"` }];
+  }
+  return [];
 }
 
 function bindingViolations(spec: PermissionBindingSpec, image: RegistryImage): FieldViolation[] {

@@ -26,6 +26,8 @@ export class RegistryImage {
   readonly #tables: Tables = {
     namespaceSettings: new Map(),
     caCertificates: new Map(),
+    jwtIssuers: new Map(),
+    jwtKeySets: new Map(),
     clients: new Map(),
     clientGroups: new Map(),
     topicSpaces: new Map(),

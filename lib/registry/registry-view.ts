@@ -17,11 +17,14 @@ import { eventSubscriptionOf } from './event-subscriptions.ts';
 import type { EventSubscription, EventSubscriptionView } from './event-subscriptions.ts';
 import { RegistryFeed } from './registry-feed.ts';
 import type { RegistryChange } from './registry-image.ts';
+import { TokenAuthenticator } from './token-authenticator.ts';
 
 /** How long changes are collected before connections are asked, ms. Well below the second. */
 export const CHANGE_COLLECT_MS = 50;
 /** More changed clients than this in one collection are told as "all". */
 const CHANGED_CLIENTS_MAX = 1_000;
+
+type ChangeListener = Parameters<Directory['onChange']>[0];
 
 export interface RegistryViewOptions {
   readonly bus: Bus;
@@ -45,9 +48,10 @@ class FollowedView implements RegistryView {
   readonly #clock: Clock;
   readonly #feed: RegistryFeed;
   readonly #authenticator: Authenticator;
+  readonly #tokens: TokenAuthenticator;
   readonly #compiler: AccessCompiler;
   readonly #readyListeners: (() => void)[] = [];
-  readonly #changeListeners = new Set<(clientName: string | undefined) => void>();
+  readonly #changeListeners = new Set<ChangeListener>();
   readonly #subscriptionListeners = new Set<() => void>();
   readonly #changedClients = new Set<string>();
   #changedForAll = false;
@@ -63,6 +67,7 @@ class FollowedView implements RegistryView {
       onReady: () => this.#onReady(),
     });
     this.#authenticator = new Authenticator(this.#feed.image);
+    this.#tokens = new TokenAuthenticator(this.#feed.image);
     this.#compiler = new AccessCompiler(this.#feed.image);
   }
 
@@ -80,7 +85,9 @@ class FollowedView implements RegistryView {
   }
 
   authenticate(credentials: Credentials, onOutcome: (outcome: Authentication) => void): void {
-    queueMicrotask(() => onOutcome(this.#authenticateNow(credentials)));
+    if (this.ready && this.#tokens.takes(credentials)) {
+      void this.#tokens.authenticate(credentials, this.#clock.wallMs()).then(onOutcome);
+    } else queueMicrotask(() => onOutcome(this.#authenticateNow(credentials)));
   }
 
   access(identity: Identity): Access {
@@ -103,7 +110,7 @@ class FollowedView implements RegistryView {
     return this.#subscriptions;
   }
 
-  onChange(listener: (clientName: string | undefined) => void): () => void {
+  onChange(listener: ChangeListener): () => void {
     this.#changeListeners.add(listener);
     return () => this.#changeListeners.delete(listener);
   }
@@ -126,6 +133,7 @@ class FollowedView implements RegistryView {
   #onReady(): void {
     // Whoever asked before got answers from half a view.
     this.#authenticator.invalidate();
+    this.#tokens.invalidate();
     this.#compiler.invalidate();
     this.#subscriptions = undefined;
     this.#eventFilters = undefined;
@@ -141,6 +149,11 @@ class FollowedView implements RegistryView {
         break;
       case 'caCertificates':
         this.#authenticator.invalidate();
+        this.#changedForAll = true;
+        break;
+      case 'jwtIssuers':
+      case 'jwtKeySets':
+        this.#tokens.invalidate();
         this.#changedForAll = true;
         break;
       case 'namespaceSettings':
@@ -169,6 +182,10 @@ class FollowedView implements RegistryView {
     this.#changedForAll = false;
     this.#changedClients.clear();
     if (this.#closed) return;
-    for (const name of names) for (const listener of this.#changeListeners) listener(name);
+    for (const name of names) {
+      const client = name === undefined ? undefined : this.#feed.image.get('clients', name);
+      const authenticationName = client?.spec.authenticationName;
+      for (const listener of this.#changeListeners) listener(name, authenticationName);
+    }
   }
 }

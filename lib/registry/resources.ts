@@ -8,11 +8,14 @@
  *        skip kinds that they do not know.
  */
 import type { AttributeValue } from './directory.ts';
+import type { JsonObject } from './spec-reader.ts';
 
 /** Collection names, as in API paths. Order: what may refer to something comes after it. */
 export const RESOURCE_KINDS = [
   'namespaceSettings',
   'caCertificates',
+  'jwtIssuers',
+  'jwtKeySets',
   'clients',
   'clientGroups',
   'topicSpaces',
@@ -79,6 +82,36 @@ export interface CaCertificateSpec {
   readonly encodedCertificate: string;
 }
 
+/** A public key of an issuer; `kid` empty: for tokens that name no key that is known by name. */
+export interface IssuerKey {
+  readonly kid: string;
+  /** PEM of a public key or certificate. */
+  readonly encodedKey: string;
+}
+
+export interface JwtIssuerSpec {
+  readonly description: string;
+  /** What the claim `iss` must be. Unique. */
+  readonly tokenIssuer: string;
+  /** A token must have at least one of them in `aud`. */
+  readonly audiences: readonly string[];
+  readonly keys: readonly IssuerKey[];
+  /** Where control reads more keys; empty = nowhere. */
+  readonly jwksUrl: string;
+  readonly jwksRefreshSeconds: number;
+}
+
+/**
+ * Keys that control has read for the issuer of the same name. Not in the API: nobody but control
+ * writes it, so that gateways need no way out and all of them know the same keys.
+ */
+export interface JwtKeySetSpec {
+  /** Where they come from; they count only as long as the issuer says the same. */
+  readonly jwksUrl: string;
+  /** JSON Web Keys, public ones that can sign. */
+  readonly keys: readonly JsonObject[];
+}
+
 export interface ClientGroupSpec {
   readonly description: string;
   /** Event Grid's query language; see `group-query.ts`. */
@@ -111,6 +144,8 @@ export interface EventSubscriptionSpec {
 export interface SpecOf {
   readonly namespaceSettings: NamespaceSettingsSpec;
   readonly caCertificates: CaCertificateSpec;
+  readonly jwtIssuers: JwtIssuerSpec;
+  readonly jwtKeySets: JwtKeySetSpec;
   readonly clients: ClientSpec;
   readonly clientGroups: ClientGroupSpec;
   readonly topicSpaces: TopicSpaceSpec;

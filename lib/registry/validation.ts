@@ -21,6 +21,7 @@ import type * as resources from './resources.ts';
 import { SpecReader } from './spec-reader.ts';
 import type { FieldViolation } from './spec-reader.ts';
 import { readClientSpec } from './client-validation.ts';
+import { endpointFault, readJwtIssuer, readJwtKeySet } from './token-validation.ts';
 
 export type ValidatedSpec<Kind extends ResourceKind> =
   | { readonly ok: true; readonly spec: SpecOf[Kind] }
@@ -31,6 +32,8 @@ type SpecReaders = { [Kind in ResourceKind]: (spec: SpecReader, name: string) =>
 const READERS: SpecReaders = {
   namespaceSettings: readNamespaceSettings,
   caCertificates: readCaCertificate,
+  jwtIssuers: readJwtIssuer,
+  jwtKeySets: readJwtKeySet,
   clients: readClientSpec,
   clientGroups: readClientGroup,
   topicSpaces: readTopicSpace,
@@ -162,20 +165,4 @@ function readDestination(spec: SpecReader): resources.EventSubscriptionSpec['des
   webhook.end();
   spec.end();
   return { webhook: { endpointUrl } };
-}
-
-/** HTTPS anywhere; plain HTTP on this machine only, where a development webhook stands. */
-function endpointFault(text: string): string | undefined {
-  if (!URL.canParse(text)) return 'must be an absolute URL';
-  const url = new URL(text);
-  if (url.username !== '' || url.password !== '') return 'must not hold a user name or password';
-  if (url.hash !== '') return 'must not hold a fragment';
-  if (url.protocol === 'https:') return undefined;
-  if (url.protocol !== 'http:') return 'must begin with https://';
-  if (isLoopbackHost(url.hostname)) return undefined;
-  return 'must begin with https:// (http:// is for loopback addresses only)';
-}
-
-function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }

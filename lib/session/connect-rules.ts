@@ -1,14 +1,17 @@
 /**
  * CONNECT rules — whether a well-formed CONNECT may be served, and on which terms.
  *
- * Refused is what later issues bring (wills, stored sessions, authentication methods): by name, so
- * that nobody believes to have what is not kept. MQTT 5 says Session Expiry Interval 0 back; 3.1.1
- * has no way to say so and is refused.
+ * Refused is what later issues bring (wills, stored sessions, more authentication methods): by
+ * name, so that nobody believes to have what is not kept. MQTT 5 says Session Expiry Interval 0
+ * back; 3.1.1 has no way to say so and is refused.
  * Spec: MQTT 5 §3.1, §3.2; 3.1.1 §3.1, §3.2.2.3.
  */
 import type { Reason } from '#base';
 import type { ConnackProperties, ConnectPacket } from '#mqtt';
 import type { SessionLimits } from './session-limits.ts';
+
+/** Methods that carry a JSON Web Token as their data: Event Grid's, for any issuer and for Entra. */
+const AUTHENTICATION_METHODS: ReadonlySet<string> = new Set(['CUSTOM-JWT', 'OAUTH2-JWT']);
 
 /** What holds for a connection after CONNACK. */
 export interface ConnectionTerms {
@@ -21,6 +24,8 @@ export interface ConnectionTerms {
   readonly clientPacketBytesMax: number;
   /** As the client asked; granted is 0. */
   readonly askedSessionExpirySeconds: number;
+  /** Of CONNECT; the only one that AUTH may name [MQTT-4.12.1-1]. Undefined: none. */
+  readonly authenticationMethod: string | undefined;
   /** Undefined for 3.1.1. */
   readonly connack: ConnackProperties | undefined;
 }
@@ -48,6 +53,7 @@ export function judgeConnect(
       deliveryCountMax: Math.min(packet.receiveMaximum, limits.deliveryCountMax),
       clientPacketBytesMax: packet.maximumPacketSize,
       askedSessionExpirySeconds: packet.sessionExpiryIntervalSeconds,
+      authenticationMethod: packet.authenticationMethod,
       connack:
         packet.protocolVersion === 5
           ? announce(packet, limits, assigned, keepAliveSeconds)
@@ -57,7 +63,8 @@ export function judgeConnect(
 }
 
 function refusal(packet: ConnectPacket, limits: SessionLimits): Reason | undefined {
-  if (packet.authenticationMethod !== undefined) return 'authentication_method';
+  const { authenticationMethod: method } = packet;
+  if (method !== undefined && !AUTHENTICATION_METHODS.has(method)) return 'authentication_method';
   const isV4Stored = packet.protocolVersion === 4 && !packet.cleanStart;
   // [MQTT-3.1.3-8] of 3.1.1: no identifier and no clean session is the identifier's fault.
   if (packet.clientIdentifier === '' && isV4Stored) return 'client_identifier_invalid';
@@ -96,6 +103,9 @@ function announce(
     receiveMaximum: limits.receiveMaximum,
     maximumQoS: 1,
     maximumPacketSize: limits.maximumPacketSizeBytes,
+    ...(packet.authenticationMethod !== undefined && {
+      authenticationMethod: packet.authenticationMethod,
+    }),
     ...(assigned !== undefined && { assignedClientIdentifier: assigned }),
     topicAliasMaximum: limits.topicAliasMaximum,
     sharedSubscriptionAvailable: false,

@@ -5,7 +5,7 @@
  * session (`end` above all): it has done its own bookkeeping before it calls.
  */
 import type { Reason } from '#base';
-import type { ConnackProperties, ConnectPacket, PublishView } from '#mqtt';
+import type { AuthPacket, ConnackProperties, ConnectPacket, PublishView } from '#mqtt';
 
 /** One subscription as granted; the gateway's core takes it as it is. */
 export interface GrantedSubscription {
@@ -36,6 +36,8 @@ export interface SessionOutput {
   sendSuback(packetIdentifier: number, reasonCodes: readonly number[]): void;
   sendUnsuback(packetIdentifier: number, reasonCodes: readonly number[]): void;
   sendPingresp(): void;
+  /** AUTH 0x00: the client has been authenticated again. */
+  sendAuth(authenticationMethod: string): void;
   /** False: dropped by name (too large, expired); the identifier is free again. */
   sendDelivery(
     view: PublishView,
@@ -49,6 +51,8 @@ export interface SessionOutput {
 export interface SessionPort {
   /** A CONNECT that keeps the rules: find out who it is, then call `granted` or `end`. */
   authenticate(packet: ConnectPacket): void;
+  /** The client wants to be asked again; then call `reauthenticated` or `end`. */
+  reauthenticate(packet: AuthPacket): void;
   mayPublish(view: PublishView): boolean;
   maySubscribe(topicFilter: string): boolean;
   /** `token` is -1 with QoS 0. */

@@ -13,6 +13,7 @@ import { REASONS } from '#base';
 import { PublishView } from '#mqtt';
 import type {
   AckPacket,
+  AuthPacket,
   ConnectPacket,
   DecodeFault,
   DisconnectPacket,
@@ -40,6 +41,7 @@ const PUBACK_NOT_AUTHORIZED = REASONS.publish_not_authorized.code;
 const PUBACK_QUOTA = REASONS.log_full.code;
 const PACKET_IDENTIFIER_NOT_FOUND = 0x92;
 const NO_SUBSCRIPTION_EXISTED = 0x11;
+const RE_AUTHENTICATE = 0x19;
 const NO_TOKEN = -1;
 
 export class Session {
@@ -58,6 +60,8 @@ export class Session {
   #version: 0 | 4 | 5 = 0;
   #pendingSubscribes = 0;
   #isHeld = false;
+  /** An AUTH of the client awaits its answer. */
+  #isAuthenticating = false;
 
   constructor(
     port: SessionPort,
@@ -131,8 +135,10 @@ export class Session {
       case 'disconnect':
         this.end(this.#isDisconnectAllowed(packet) ? 'client_disconnected' : 'protocol_error');
         return;
+      case 'auth':
+        this.#authenticateAgain(packet);
+        return;
       case 'connect': // [MQTT-3.1.0-2]
-      case 'auth': // No CONNECT with a method gets this far [MQTT-4.12.0-7].
         this.end('protocol_error');
         return;
     }
@@ -156,6 +162,22 @@ export class Session {
     if (!this.#output.sendConnack(this.#terms.connack)) return this.end('packet_too_large');
     this.#phase = 'open';
     this.#window = new DeliveryWindow(this.#terms.deliveryCountMax);
+  }
+
+  /** The decoder has compared the methods. 0x18 is no answer to anything: we never ask on. */
+  #authenticateAgain(packet: AuthPacket): void {
+    if (packet.reasonCode !== RE_AUTHENTICATE || this.#isAuthenticating) {
+      return this.end('protocol_error');
+    }
+    this.#isAuthenticating = true;
+    this.#port.reauthenticate(packet);
+  }
+
+  /** The client's new credentials are good. Until then the old ones counted. */
+  reauthenticated(): void {
+    if (this.#phase !== 'open' || !this.#isAuthenticating) return;
+    this.#isAuthenticating = false;
+    this.#output.sendAuth(this.#terms?.authenticationMethod ?? '');
   }
 
   #publish(view: PublishView): void {

@@ -7,6 +7,7 @@ import { CaCertificateService } from './gen/weir/v1/ca_certificates_pb.ts';
 import { ClientGroupService } from './gen/weir/v1/client_groups_pb.ts';
 import { ClientService } from './gen/weir/v1/clients_pb.ts';
 import { EventSubscriptionService } from './gen/weir/v1/event_subscriptions_pb.ts';
+import { JwtIssuerService } from './gen/weir/v1/jwt_issuers_pb.ts';
 import { NamespaceSettingsService } from './gen/weir/v1/namespace_settings_pb.ts';
 import { PermissionBindingService } from './gen/weir/v1/permission_bindings_pb.ts';
 import { TopicSpaceService } from './gen/weir/v1/topic_spaces_pb.ts';
@@ -26,6 +27,7 @@ export const COLLECTIONS: readonly Collection[] = [
   },
   { kind: 'clients', one: 'client', service: ClientService },
   { kind: 'caCertificates', one: 'caCertificate', service: CaCertificateService },
+  { kind: 'jwtIssuers', one: 'jwtIssuer', service: JwtIssuerService },
   { kind: 'clientGroups', one: 'clientGroup', service: ClientGroupService },
   { kind: 'topicSpaces', one: 'topicSpace', service: TopicSpaceService },
   { kind: 'permissionBindings', one: 'permissionBinding', service: PermissionBindingService },

@@ -20,6 +20,7 @@ import type { Metrics } from '#runtime';
 import { loadControlConfig } from './config.ts';
 import type { ControlConfig } from './config.ts';
 import { openControlServer } from './control-server.ts';
+import { JwksReader } from './jwks-reader.ts';
 import { RegistryApi } from './registry-api.ts';
 import { ensureCluster } from './streams.ts';
 
@@ -34,7 +35,12 @@ async function main(): Promise<void> {
     store: () => opened.store,
     onUnexpected: (cause) => logger.error('request failed', { error: cause }),
   });
+  const keySets = new JwksReader({ clock: systemClock, logger, store: () => opened.store });
+  onShutdown(async () => keySets.close());
   addControlMetrics(metrics, api, () => opened.store);
+  metrics.counter('weir_control_key_set_reads_total', 'Readings of key sets by outcome', () =>
+    Object.entries(keySets.outcomes).map(([outcome, count]) => [{ outcome }, count] as const),
+  );
   const { httpHost: host, httpPort: port, natsUrl: servers } = config;
   const server = await openControlServer({ host, port, api, metrics, health });
   onShutdown(() => server.close());

@@ -8,12 +8,15 @@
  * Change: what the registry changes is applied to open connections by the same question: who is
  *         this, and what may it do (design §9). Refused = the connection ends; a subscription that
  *         is no longer allowed ends it too, for MQTT has no other word for that.
+ * Renew:  a client's AUTH asks the same with a new token; until then the old one counts.
+ * Expiry: when certificate or token end, the question is asked again; mostly that is the end.
  * Bound:  one entry per connection in each of the sets.
  */
-import type { Clock } from '#base';
+import type { Clock, Reason } from '#base';
 import { anonymousAccess, anonymousIdentity } from '#registry';
-import type { Access, Authentication, Directory, Identity } from '#registry';
+import type { Access, Authentication, Credentials, Directory, Identity } from '#registry';
 import type { Connection } from './connection.ts';
+import { ExpiryWatch } from './expiry-watch.ts';
 import {
   CONNECT_GATE_POLL_MS,
   CONNECTS_PER_TURN,
@@ -23,6 +26,10 @@ import {
 import type { GatewayCore } from './port.ts';
 import { TurnQueue } from './turn-queue.ts';
 
+const REVOKED: Reason = 'authorization_revoked';
+/** Refusals that mean, for an open connection, that its time is up. */
+const EXPIRED: ReadonlySet<Reason> = new Set(['certificate_expired', 'token_expired']);
+
 export class ConnectFlow {
   readonly #clock: Clock;
   readonly #core: GatewayCore;
@@ -31,7 +38,8 @@ export class ConnectFlow {
   readonly #again: TurnQueue<Connection>;
   /** Waits for the core to accept CONNECTs. */
   readonly #gated = new Set<Connection>();
-  /** Authenticated connections, by name of their client record. */
+  readonly #expiry: ExpiryWatch<Connection>;
+  /** Authenticated connections, by `peerKey`. */
   readonly #byClient = new Map<string, Set<Connection>>();
   /** Counts changes of the registry: one that falls into an authentication asks it again. */
   #changes = 0;
@@ -44,7 +52,8 @@ export class ConnectFlow {
     this.#directory = directory;
     this.#connects = new TurnQueue(CONNECTS_PER_TURN, (c) => this.#enter(c));
     this.#again = new TurnQueue(REAUTHENTICATIONS_PER_TURN, (c) => this.#authenticateAgain(c));
-    this.#stopWatching = directory.onChange((clientName) => this.#changed(clientName));
+    this.#expiry = new ExpiryWatch(clock, (c) => this.#again.add(c));
+    this.#stopWatching = directory.onChange((name, called) => this.#changed(name, called));
   }
 
   close(): void {
@@ -59,11 +68,13 @@ export class ConnectFlow {
     this.#connects.remove(connection);
     this.#again.remove(connection);
     this.#gated.delete(connection);
+    this.#expiry.remove(connection);
     const { identity } = connection;
     if (identity === undefined) return;
-    const peers = this.#byClient.get(identity.clientName);
+    const key = peerKey(identity);
+    const peers = this.#byClient.get(key);
     peers?.delete(connection);
-    if (peers?.size === 0) this.#byClient.delete(identity.clientName);
+    if (peers?.size === 0) this.#byClient.delete(key);
   }
 
   #enter(connection: Connection): void {
@@ -73,12 +84,12 @@ export class ConnectFlow {
       this.#pollGate();
       return;
     }
-    if (connection.certificates === undefined) {
+    if (isAnonymous(connection)) {
       this.#claim(connection, anonymousIdentity, anonymousAccess);
       return;
     }
     const changes = this.#changes;
-    this.#ask(connection, (outcome) => {
+    this.#ask(connection.credentials, (outcome) => {
       if (connection.session.phase !== 'connecting') return;
       if (!outcome.ok) {
         connection.endDetail = outcome.detail;
@@ -86,6 +97,7 @@ export class ConnectFlow {
         return;
       }
       this.#claim(connection, outcome.identity, this.#directory.access(outcome.identity));
+      this.#expiry.set(connection, outcome.validUntilMs);
       if (changes !== this.#changes) this.#again.add(connection);
     });
   }
@@ -103,17 +115,26 @@ export class ConnectFlow {
     });
   }
 
-  #ask(connection: Connection, onOutcome: (outcome: Authentication) => void): void {
-    const { certificates, clientIdentifier, userName } = connection;
-    this.#directory.authenticate(
-      {
-        clientIdentifier,
-        userName,
-        leaf: certificates?.leaf,
-        chain: certificates?.chain ?? [],
-      },
-      onOutcome,
-    );
+  /** A client brings new credentials for an open connection. */
+  renew(connection: Connection, credentials: Credentials): void {
+    const changes = this.#changes;
+    this.#ask(credentials, (outcome) => {
+      if (!isLive(connection)) return;
+      if (!outcome.ok) {
+        connection.endDetail = outcome.detail;
+        connection.session.end(outcome.reason);
+        return;
+      }
+      connection.credentials = credentials;
+      this.#apply(connection, outcome);
+      if (!isLive(connection)) return;
+      connection.session.reauthenticated();
+      if (changes !== this.#changes) this.#again.add(connection);
+    });
+  }
+
+  #ask(credentials: Credentials | undefined, onOutcome: (outcome: Authentication) => void): void {
+    if (credentials !== undefined) this.#directory.authenticate(credentials, onOutcome);
   }
 
   #claim(connection: Connection, identity: Identity, access: Access): void {
@@ -127,15 +148,20 @@ export class ConnectFlow {
   #identify(connection: Connection, identity: Identity, access: Access): void {
     connection.identity = identity;
     connection.setAccess(access);
-    let peers = this.#byClient.get(identity.clientName);
-    if (peers === undefined) this.#byClient.set(identity.clientName, (peers = new Set()));
+    const key = peerKey(identity);
+    let peers = this.#byClient.get(key);
+    if (peers === undefined) this.#byClient.set(key, (peers = new Set()));
     peers.add(connection);
   }
 
-  #changed(clientName: string | undefined): void {
+  #changed(clientName: string | undefined, authenticationName: string | undefined): void {
     this.#changes++;
     if (clientName !== undefined) {
       for (const connection of this.#byClient.get(clientName) ?? []) this.#again.add(connection);
+      if (authenticationName === undefined) return;
+      // A disabled record shuts out those who come by token under its name, too.
+      const others = this.#byClient.get(tokenKey(authenticationName));
+      for (const connection of others ?? []) this.#again.add(connection);
       return;
     }
     for (const peers of this.#byClient.values()) {
@@ -144,10 +170,12 @@ export class ConnectFlow {
   }
 
   #authenticateAgain(connection: Connection): void {
-    if (connection.session.phase === 'ended' || connection.certificates === undefined) return;
+    if (connection.session.phase === 'ended' || isAnonymous(connection)) return;
     const changes = this.#changes;
-    this.#ask(connection, (outcome) => {
-      if (connection.session.phase === 'ended') return;
+    const { credentials } = connection;
+    this.#ask(credentials, (outcome) => {
+      // What a renewal has replaced meanwhile says nothing any more.
+      if (!isLive(connection) || connection.credentials !== credentials) return;
       if (!outcome.ok && outcome.reason === 'server_unavailable') {
         this.#clock.after(REAUTHENTICATION_RETRY_MS, () => this.#again.add(connection));
         return;
@@ -160,24 +188,39 @@ export class ConnectFlow {
   #apply(connection: Connection, outcome: Authentication): void {
     if (!outcome.ok) {
       connection.endDetail = `${outcome.reason}: ${outcome.detail}`;
-      connection.session.end('authorization_revoked');
+      connection.session.end(EXPIRED.has(outcome.reason) ? 'credentials_expired' : REVOKED);
       return;
     }
     const { identity } = outcome;
     if (!isSameClient(connection.identity, identity)) {
-      connection.endDetail = 'the certificate now belongs to another client';
-      connection.session.end('authorization_revoked');
+      connection.endDetail = 'the credentials now belong to another client';
+      connection.session.end(REVOKED);
       return;
     }
     const access = this.#directory.access(identity);
     this.#identify(connection, identity, access);
+    this.#expiry.set(connection, outcome.validUntilMs);
     for (const topicFilter of connection.session.topicFilters()) {
       if (access.maySubscribe(topicFilter)) continue;
       connection.endDetail = 'a subscription is no longer allowed';
-      connection.session.end('authorization_revoked');
+      connection.session.end(REVOKED);
       return;
     }
   }
+}
+
+/** On the open listener nobody is asked who he is, unless he says so. */
+function isAnonymous({ certificates, credentials }: Connection): boolean {
+  return certificates === undefined && credentials?.authenticationMethod === undefined;
+}
+
+/** What a change names is found by. Names of records have no space. */
+function peerKey({ source, clientName, authenticationName }: Identity): string {
+  return source === 'token' ? tokenKey(authenticationName) : clientName;
+}
+
+function tokenKey(authenticationName: string): string {
+  return `token ${authenticationName.toLowerCase()}`;
 }
 
 function isLive(connection: Connection): boolean {

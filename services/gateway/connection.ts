@@ -10,12 +10,13 @@
  */
 import type { Reason, Timer } from '#base';
 import { PacketDecoder, PublishView } from '#mqtt';
-import type { ConnectPacket } from '#mqtt';
-import type { Access, Identity } from '#registry';
+import type { AuthPacket, ConnectPacket } from '#mqtt';
+import type { Access, Credentials, Identity } from '#registry';
 import { Session } from '#session';
 import type { GrantedSubscription, SessionPort } from '#session';
 import type { ClientSocket } from './client-socket.ts';
 import { ConnectionOutput } from './connection-output.ts';
+import { credentialsOf, renewed } from './credentials.ts';
 import type { EdgeParts } from './edge-parts.ts';
 import type { WheelEntry } from './keep-alive-wheel.ts';
 import {
@@ -45,8 +46,8 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   /** Undefined on the open listener: nobody asks who is there. */
   readonly certificates: PeerCertificates | undefined;
   identity: Identity | undefined;
-  /** What authentication was asked with; kept to ask again. */
-  userName: string | undefined;
+  /** What authentication was asked with; kept to ask again. Set with CONNECT. */
+  credentials: Credentials | undefined;
   /** More about the reason, for the log line at the end. */
   endDetail: string | undefined;
   heardTick = 0;
@@ -179,11 +180,17 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
 
   authenticate(packet: ConnectPacket): void {
     this.#sender.setTerms(packet.protocolVersion, packet.maximumPacketSize);
-    this.userName = packet.userName;
+    this.credentials = credentialsOf(packet, this.clientIdentifier, this.certificates);
     this.#connectAtMs = this.#parts.clock.nowMs();
     this.#hold(HOLD_CONNECT, true);
     this.#parts.wheel.arm(this, CONNECT_DECISION_SECONDS);
     this.#parts.connects.begin(this);
+  }
+
+  /** AUTH of a client that has a new token. */
+  reauthenticate(packet: AuthPacket): void {
+    if (this.credentials === undefined) return;
+    this.#parts.connects.renew(this, renewed(this.credentials, packet.authenticationData));
   }
 
   /** The permissions of this connection from now on. */

@@ -10,13 +10,15 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Reason } from '#base';
 import { PacketDecoder } from '#mqtt';
-import type { ConnectPacket, PublishView } from '#mqtt';
+import type { AuthPacket, ConnectPacket, PublishView } from '#mqtt';
 import { DEFAULT_SESSION_LIMITS, PENDING_SUBSCRIBE_MAX, Session } from '#session';
 import type { GrantedSubscription, SessionLimits, SessionOutput, SessionPort } from '#session';
 import {
   ack,
+  auth,
   connect,
   disconnect,
+  field,
   PINGREQ,
   properties,
   property,
@@ -37,6 +39,7 @@ class Recorder implements SessionPort, SessionOutput {
   readonly effective: (() => void)[] = [];
   readonly sent: string[] = [];
   readonly holds: boolean[] = [];
+  readonly renewed: string[] = [];
   readonly dropped_: Reason[] = [];
   ended: { reason: Reason; farewell: Buffer | undefined } | undefined;
   authenticated: ConnectPacket | undefined;
@@ -44,6 +47,9 @@ class Recorder implements SessionPort, SessionOutput {
 
   authenticate(packet: ConnectPacket): void {
     this.authenticated = packet;
+  }
+  reauthenticate(packet: AuthPacket): void {
+    this.renewed.push(packet.authenticationData?.toString('latin1') ?? '');
   }
   mayPublish(): boolean {
     return !this.isDenied;
@@ -88,6 +94,9 @@ class Recorder implements SessionPort, SessionOutput {
   }
   sendUnsuback(): void {
     this.#put('unsuback');
+  }
+  sendAuth(): void {
+    this.#put('auth');
   }
   sendPingresp(): void {
     this.#put('pingresp');
@@ -154,6 +163,27 @@ test('CONNACK is sent by granted, and only while it is awaited', () => {
   driver.session.granted();
   driver.session.granted();
   assert.deepEqual(driver.recorder.sent, ['connack']);
+});
+
+test('AUTH asks the connection again, one at a time, and only after a method', () => {
+  const method = property(0x15, field('CUSTOM-JWT'));
+  const again = (code: number) => auth(code, properties(method, property(0x16, field('new'))));
+  const fields = { properties: properties(method, property(0x16, field('old'))) };
+  const driver = open(5, {}, fields);
+  assert.equal(driver.session.terms?.connack?.authenticationMethod, 'CUSTOM-JWT');
+  driver.session.reauthenticated();
+  driver.send(again(0x19));
+  assert.deepEqual(driver.recorder.renewed, ['new']);
+  driver.send(publish(5, { qos: 1 }));
+  assert.equal(driver.recorder.tokens.length, 1, 'all else goes on meanwhile');
+  driver.session.reauthenticated();
+  driver.send(again(0x19));
+  assert.deepEqual(driver.recorder.sent, ['connack', 'auth']);
+  driver.send(again(0x19));
+  assert.equal(driver.recorder.ended?.reason, 'protocol_error');
+  const answering = open(5, {}, fields);
+  answering.send(again(0x18));
+  assert.equal(answering.recorder.ended?.reason, 'protocol_error');
 });
 
 test('a decision after the end changes nothing', () => {
