@@ -61,6 +61,11 @@ export const WEBSOCKET_REQUEST_BYTES_MAX = 16 * 1024;
 /** Frames of one WebSocket message; each costs a buffer until the last one is there. */
 export const WEBSOCKET_FRAGMENT_COUNT_MAX = 1_024;
 /**
+ * A large WebSocket frame that comes in reads smaller than this, on average, bytes, is refused:
+ * each read is a buffer of its own. A network's packets have about 1,400.
+ */
+export const WEBSOCKET_READ_BYTES_MIN = 512;
+/**
  * A WebSocket message may be so much larger than the largest packet, bytes: clients put several
  * packets into one, and all of it is kept until its end.
  */

@@ -6,8 +6,8 @@
  * Full:  `writableLength` is what the kernel has not taken, headers included, so the same bounds
  *        hold as for TCP; `pause` stops the reading of the socket below. What was read already, 64
  *        KiB at most, still comes.
- * Fault: text (1003), a message that is too large (1009) and broken framing (1002) each end the
- *        connection by name: `onFault`.
+ * Fault: text (1003), a message of too many bytes (1009) or pieces (1008) and broken framing
+ *        (1002) each end the connection by name: `onFault`.
  */
 import type { RawData, WebSocket } from 'ws';
 import type { Reason } from '#base';
@@ -16,6 +16,9 @@ import type { ClientSocket } from './client-socket.ts';
 const CLOSE_NORMAL = 1000;
 const CLOSE_UNSUPPORTED_DATA = 1003;
 const SEND = { binary: true, compress: false, fin: true } as const;
+
+/** Of the library: more bytes, or more pieces, than one message may have. */
+const TOO_LARGE = new Set(['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'WS_ERR_TOO_MANY_BUFFERED_PARTS']);
 
 type Listener = (chunk: Buffer) => void;
 
@@ -87,6 +90,6 @@ export class WebSocketStream implements ClientSocket {
 }
 
 function reasonOf({ code }: NodeJS.ErrnoException): Reason {
-  const isTooLarge = code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+  const isTooLarge = TOO_LARGE.has(code ?? '');
   return isTooLarge ? 'websocket_message_too_large' : 'websocket_protocol_error';
 }

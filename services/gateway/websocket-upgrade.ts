@@ -7,7 +7,8 @@
  * Bound: REQUEST_BYTES_MAX of request, one request per connection, CONNECT_TIMEOUT_SECONDS for all
  *        of it. A message is at most `messageBytesMax`; more is refused when it is announced.
  * Asks:  the path; subprotocol `mqtt` [MQTT-6.0.0-3], which the answer names [MQTT-6.0.0-4]; and
- *        the Origin, if a list of origins is set: browsers send it, so that pages of others are told.
+ *        the Origin, if a list of origins is set: browsers send it, so that pages of others are
+ *        told.
  */
 import { createServer, STATUS_CODES } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -20,6 +21,7 @@ import {
   CONNECT_TIMEOUT_SECONDS,
   FAREWELL_MS,
   WEBSOCKET_FRAGMENT_COUNT_MAX,
+  WEBSOCKET_READ_BYTES_MIN,
   WEBSOCKET_REQUEST_BYTES_MAX,
 } from './limits.ts';
 import { WebSocketStream } from './websocket-stream.ts';
@@ -69,6 +71,10 @@ export class WebSocketUpgrade {
       skipUTF8Validation: true,
       maxPayload: messageBytesMax,
       maxFragments: WEBSOCKET_FRAGMENT_COUNT_MAX,
+      maxBufferedChunks: Math.max(
+        WEBSOCKET_FRAGMENT_COUNT_MAX,
+        Math.ceil(messageBytesMax / WEBSOCKET_READ_BYTES_MIN),
+      ),
       handleProtocols: () => SUBPROTOCOL,
       // The type of the library's options does not know this one yet.
       ...{ closeTimeout: FAREWELL_MS },

@@ -100,10 +100,13 @@ async function shell(line: string | undefined): Promise<{ code: number; output: 
 
 test('the lines to paste work as printed', async () => {
   const pasted = cluster.output.split('\n').filter((line) => /^ {4}\S/.test(line));
-  const [sub, pub, mosquittoSub, mosquittoPub, curl] = pasted.map((line) => line.trim());
+  const lines = pasted.map((line) => line.trim());
+  const [sub, pub, pubWebSocket, mosquittoSub, mosquittoPub, curl] = lines;
   const subscribed = shell(`${sub} --count 3 --timeout 20`);
   const published = await shell(pub);
   assert.equal(published.code, 0, published.output);
+  const overWebSocket = await shell(pubWebSocket);
+  assert.equal(overWebSocket.code, 0, overWebSocket.output);
   const api = await shell(curl);
   assert.match(api.output, /"thermostat"/);
   if ((await shell('command -v mosquitto_pub')).code === 0) {

@@ -230,6 +230,14 @@ test('a message that is announced too large closes with 1009 before its bytes co
   }
   assert.equal(await fragments.closed(), 1009);
   assert.equal(ended.websocket_message_too_large, 2);
+  const pieces = await WebSocketProbe.open(`ws://127.0.0.1:${port}/mqtt`);
+  pieces.send(connect(5, { clientIdentifier: 'pieces' }));
+  await pieces.expect('connack');
+  for (let i = 0; i < 1_100; i++) {
+    pieces.webSocket.send(Buffer.alloc(1), { fin: false, binary: true });
+  }
+  assert.equal(await pieces.closed(), 1008);
+  assert.equal(ended.websocket_message_too_large, 3);
 });
 
 test('a packet larger than the limit is refused in MQTT, not in WebSocket', async () => {
