@@ -56,6 +56,7 @@ export interface EntranceOptions {
 
 /** A listener and how many of its sockets are open. */
 interface Gate {
+  readonly name: string;
   readonly plan: ListenerPlan;
   openCount: number;
 }
@@ -77,9 +78,10 @@ export class Entrance {
   }
 
   async open(plan: ListenerPlan): Promise<Listener> {
-    const gate: Gate = { plan, openCount: 0 };
+    const gate: Gate = { name: plan.name, plan, openCount: 0 };
     const listener = await listen(plan.host, plan.port, (socket) => this.#accept(gate, socket));
     this.#listeners.push(listener);
+    this.#options.metrics.listeners.push(gate);
     return listener;
   }
 

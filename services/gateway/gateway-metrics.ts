@@ -30,6 +30,8 @@ export class GatewayMetrics {
   /** Refused and closed connections. */
   readonly ended = noCounts();
   readonly dropped = noCounts();
+  /** Of each listener, in the order in which they were opened. */
+  readonly listeners: { readonly name: string; readonly openCount: number }[] = [];
   readonly connectSeconds: { observe(value: number): void };
 
   constructor(metrics: Metrics) {
@@ -39,6 +41,11 @@ export class GatewayMetrics {
       () => this.connectionsAccepted,
     );
     metrics.gauge('weir_gateway_connections', 'Open client sockets.', () => this.connectionsOpen);
+    metrics.gauge(
+      'weir_gateway_listener_connections',
+      'Open client sockets, by listener.',
+      (): Sample[] => this.listeners.map(({ name, openCount }) => [{ listener: name }, openCount]),
+    );
     metrics.gauge('weir_gateway_sessions', 'Connections past CONNACK.', () => this.sessionsOpen);
     metrics.gauge(
       'weir_gateway_handshakes_waiting',

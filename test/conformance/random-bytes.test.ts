@@ -1,6 +1,6 @@
 /**
- * 50 MB of random bytes in 1,000 connections: the process lives, and its memory is back within 10
- * MB.
+ * 50 MB of random bytes in 1,000 connections, and some over WebSocket: the process lives, and its
+ * memory is back within 10 MB.
  *
  * Half of the connections are random from the first byte; the others are let in first, so that the
  * bytes reach the decoder of an open session, some behind a header that promises a large packet.
@@ -18,6 +18,7 @@ import { seededRandom } from '../fixtures/seeded-random.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
 
 const CONNECTIONS = 1_000;
+const WEBSOCKETS = 200;
 const BYTES_EACH = 50_000;
 const AT_ONCE = 50;
 const GROWTH_BYTES_MAX = 10 * 1024 * 1024;
@@ -49,6 +50,33 @@ function opening(number: number): Buffer {
   }
 }
 
+const UPGRADE = Buffer.from(
+  'GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+    'Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n' +
+    'Sec-WebSocket-Protocol: mqtt\r\n\r\n',
+);
+
+/** A masked binary frame of `bytes`; the mask is zero. */
+function frame(bytes: Buffer, announcedBytes = bytes.length): Buffer {
+  const head = Buffer.from([0x82, 0xfe, announcedBytes >> 8, announcedBytes & 0xff, 0, 0, 0, 0]);
+  return Buffer.concat([head, bytes]);
+}
+
+function webSocketOpening(number: number): Buffer {
+  switch (number % 5) {
+    case 0:
+      return UPGRADE.subarray(0, 60);
+    case 1:
+      return UPGRADE;
+    case 2:
+      return Buffer.concat([UPGRADE, frame(Buffer.alloc(0), 30_000)]);
+    case 3:
+      return Buffer.concat([UPGRADE, frame(opening(1)), frame(Buffer.alloc(0), 30_000)]);
+    default:
+      return Buffer.concat([UPGRADE, frame(connect(5, { clientIdentifier: `ws-${number}` }))]);
+  }
+}
+
 /** Sends, and resolves when the connection has ended. */
 function attack(port: number, bytes: Buffer): Promise<void> {
   return new Promise((resolve) => {
@@ -60,7 +88,12 @@ function attack(port: number, bytes: Buffer): Promise<void> {
   });
 }
 
-async function attackAll(port: number, count: number, random: () => number): Promise<void> {
+async function attackAll(
+  port: number,
+  count: number,
+  random: () => number,
+  openingOf: (number: number) => Buffer,
+): Promise<void> {
   const pool = Buffer.alloc(BYTES_EACH * 4);
   for (let i = 0; i < pool.length; i++) pool[i] = Math.floor(random() * 256);
   for (let number = 0; number < count; number += AT_ONCE) {
@@ -68,13 +101,13 @@ async function attackAll(port: number, count: number, random: () => number): Pro
       Array.from({ length: AT_ONCE }, (_, i) => {
         const at = Math.floor(random() * (pool.length - BYTES_EACH));
         const noise = pool.subarray(at, at + BYTES_EACH);
-        return attack(port, Buffer.concat([opening(number + i), noise]));
+        return attack(port, Buffer.concat([openingOf(number + i), noise]));
       }),
     );
   }
 }
 
-test('50 MB of random bytes in 1,000 connections: no crash, memory comes back', async (t) => {
+test('60 MB of random bytes in 1,200 connections: no crash, memory comes back', async (t) => {
   const seed = Math.floor(Math.random() * 2 ** 31);
   t.diagnostic(`seed ${seed}`);
   const random = seededRandom(seed);
@@ -82,11 +115,14 @@ test('50 MB of random bytes in 1,000 connections: no crash, memory comes back', 
     execArgv: ['--expose-gc'],
   });
   t.after(() => child.disconnect());
-  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+  const [ports] = (await once(child, 'message')) as [{ port: number; webSocketPort: number }];
+  const { port, webSocketPort } = ports;
   // Once before, so that code and pools are there when memory is first measured.
-  await attackAll(port, AT_ONCE * 2, random);
+  await attackAll(port, AT_ONCE * 2, random, opening);
+  await attackAll(webSocketPort, AT_ONCE, random, webSocketOpening);
   const before = await ask(child);
-  await attackAll(port, CONNECTIONS, random);
+  await attackAll(port, CONNECTIONS, random, opening);
+  await attackAll(webSocketPort, WEBSOCKETS, random, webSocketOpening);
   const after = await waitFor(async () => {
     const measure = await ask(child);
     return measure.connectionsOpen === 0 ? measure : undefined;
@@ -97,5 +133,5 @@ test('50 MB of random bytes in 1,000 connections: no crash, memory comes back', 
   t.diagnostic(`grown by ${grownBytes} bytes`);
   assert.ok(grownBytes < GROWTH_BYTES_MAX, `memory has grown by ${grownBytes} bytes`);
   const refused = Object.values(after.ended).reduce((sum, count) => sum + count, 0);
-  assert.ok(refused >= CONNECTIONS, 'each connection ended by name');
+  assert.ok(refused >= CONNECTIONS + WEBSOCKETS, 'each connection ended by name');
 });

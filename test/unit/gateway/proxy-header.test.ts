@@ -121,6 +121,15 @@ test('behind a header, in one piece with it or not, MQTT is served', async () =>
   }
 });
 
+test('the log names the client, not the proxy', async (context) => {
+  const lines: string[] = [];
+  const logging = await startEdge({ onLogLine: (line) => lines.push(line) });
+  context.after(() => logging.close());
+  const { port } = await logging.edge.listen({ ...PLAIN, proxiesFrom: LOOPBACK });
+  await isClosed(port, Buffer.concat([V1, connect(5, { flags: 0x03 })]));
+  assert.ok(lines.some((line) => /"malformed_packet".*"address":"192\.0\.2\.7"/.test(line)));
+});
+
 test('a header from an address that is no proxy is not even read', async () => {
   const port = await listen({ proxiesFrom: new AddressRanges('10.0.0.0/8', 'test') });
   await isClosed(port, Buffer.concat([V1, connect(5)]));
