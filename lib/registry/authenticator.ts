@@ -12,12 +12,13 @@
  */
 import type { X509Certificate } from 'node:crypto';
 import type { Reason } from '#base';
-import { dateFault, proveChain, TrustAnchors } from './certificate-chain.ts';
-import type { ProvenChain } from './certificate-chain.ts';
+import { dateFault, keyOf, proveChain, TrustAnchors } from './certificate-chain.ts';
+import type { ProvenChain, Revocations } from './certificate-chain.ts';
 import { certificateNames, nameFromCertificate, thumbprintOf } from './certificate-names.ts';
 import type { NameScheme } from './certificate-names.ts';
 import { parseCertificate } from './ca-certificate.ts';
 import type { Authentication, Credentials, Identity } from './directory.ts';
+import { parseRevocationList, signatureFault } from './revocation-list.ts';
 import type { RegistryImage } from './registry-image.ts';
 import { NAMESPACE_SETTINGS_NAME } from './resources.ts';
 import type { NameSource, Resource } from './resources.ts';
@@ -39,7 +40,7 @@ export class Authenticator {
     this.#image = image;
   }
 
-  /** CA certificates changed. */
+  /** CA certificates or revocation lists changed. */
   invalidate(): void {
     this.#anchors = undefined;
   }
@@ -100,8 +101,7 @@ export class Authenticator {
       this.#proven.set(leaf, { anchors: this.#anchors, chain: result.chain, naming: '' });
       return undefined;
     }
-    const reason = result.expired ? 'certificate_expired' : 'certificate_untrusted';
-    return refused(reason, result.why);
+    return refused(`certificate_${result.cause}`, result.why);
   }
 
   #isNamed(leaf: X509Certificate, scheme: NameScheme, authenticationName: string): boolean {
@@ -140,11 +140,28 @@ function nameSourcesOf(image: RegistryImage): readonly NameSource[] {
   return settings?.spec.alternativeAuthenticationNameSources ?? [];
 }
 
+function revocationsOf(image: RegistryImage): Revocations {
+  const revocations = new Map<string, Set<string>>();
+  for (const { spec } of image.all('revocationLists')) {
+    const ca = image.get('caCertificates', spec.caCertificateName);
+    const issuer = ca === undefined ? undefined : parseCertificate(ca.spec.encodedCertificate);
+    const parsed = parseRevocationList(spec.encodedList);
+    if (issuer === undefined || !parsed.ok) continue;
+    // The CA certificate may have been replaced by one with another key since.
+    if (signatureFault(parsed.list, issuer) !== undefined) continue;
+    const key = keyOf(issuer);
+    const before = revocations.get(key) ?? new Set();
+    for (const serialNumber of parsed.list.serialNumbers) before.add(serialNumber);
+    revocations.set(key, before);
+  }
+  return revocations;
+}
+
 function anchorsOf(image: RegistryImage): TrustAnchors {
   const certificates: X509Certificate[] = [];
   for (const { spec } of image.all('caCertificates')) {
     const certificate = parseCertificate(spec.encodedCertificate);
     if (certificate !== undefined) certificates.push(certificate);
   }
-  return new TrustAnchors(certificates);
+  return new TrustAnchors(certificates, revocationsOf(image));
 }

@@ -6,7 +6,8 @@
  * Checks: name and key identifier (checkIssued), signature, validity dates of every certificate,
  *         CA flag and key usage of issuers, path length, client use where a certificate limits its
  *         uses, no SHA-1 or MD5 signature, nothing critical that is not understood (RFC 5280 §6.1).
- * Not:    revocation lists; a client is revoked by its record in the registry.
+ * Taken back: by an issuer whose revocation list is registered, on whatever way it is reached: the
+ *         list counts for the issuer's key, not for one of its certificates.
  * Cost:   ~100–200 µs per link (P-256). At most CHAIN_SENT_MAX certificates of the client are
  *         looked at, each once, so a hostile chain costs < 10 ms. Callers cache the result.
  */
@@ -28,13 +29,24 @@ export interface ProvenChain {
 
 export type ChainResult =
   | { readonly ok: true; readonly chain: ProvenChain }
-  | { readonly ok: false; readonly expired: boolean; readonly why: string };
+  | ({ readonly ok: false } & ChainFault);
 
-/** Registered CA certificates, found by their subject. Immutable. */
+export interface ChainFault {
+  readonly cause: 'untrusted' | 'expired' | 'revoked';
+  readonly why: string;
+}
+
+/** Serial numbers that an issuer has taken back, by `keyOf` of the issuer. */
+export type Revocations = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** Registered CA certificates, found by their subject, and what they have taken back. Immutable. */
 export class TrustAnchors {
   readonly #bySubject = new Map<string, X509Certificate[]>();
 
-  constructor(certificates: Iterable<X509Certificate>) {
+  readonly #revocations: Revocations;
+
+  constructor(certificates: Iterable<X509Certificate>, revocations: Revocations = new Map()) {
+    this.#revocations = revocations;
     for (const certificate of certificates) {
       const same = this.#bySubject.get(certificate.subject);
       if (same === undefined) this.#bySubject.set(certificate.subject, [certificate]);
@@ -45,13 +57,23 @@ export class TrustAnchors {
   named(subject: string): readonly X509Certificate[] {
     return this.#bySubject.get(subject) ?? [];
   }
+
+  isRevoked(certificate: X509Certificate, issuer: X509Certificate): boolean {
+    if (this.#revocations.size === 0) return false;
+    return this.#revocations.get(keyOf(issuer))?.has(certificate.serialNumber) === true;
+  }
+}
+
+/** What an issuer is known by in `Revocations`: its public key. */
+export function keyOf(issuer: X509Certificate): string {
+  return issuer.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
 }
 
 interface Walk {
   readonly anchors: TrustAnchors;
   readonly unused: Set<X509Certificate>;
   readonly nowMs: number;
-  failure: { readonly expired: boolean; readonly why: string };
+  failure: ChainFault;
 }
 
 export function proveChain(
@@ -61,7 +83,10 @@ export function proveChain(
   nowMs: number,
 ): ChainResult {
   const unused = new Set(sent.slice(0, CHAIN_SENT_MAX));
-  const failure = { expired: false, why: 'no registered CA certificate signed it' };
+  const failure: ChainFault = {
+    cause: 'untrusted',
+    why: 'no registered CA certificate signed it',
+  };
   const walk: Walk = { anchors, unused, nowMs, failure };
   const fault = faultOf(leaf, walk, undefined);
   if (fault !== undefined) return { ok: false, ...fault };
@@ -107,8 +132,19 @@ function isIssuer(
 ): boolean {
   if (!certificate.checkIssued(issuer) || !certificate.verify(issuer.publicKey)) return false;
   const fault = faultOf(issuer, walk, authoritiesBelow);
-  if (fault !== undefined) walk.failure = fault;
-  return fault === undefined;
+  if (fault !== undefined) return fail(walk, fault);
+  if (!walk.anchors.isRevoked(certificate, issuer)) return true;
+  const who = oneLine(issuer.subject);
+  return fail(walk, {
+    cause: 'revoked',
+    why: `"${who}" has taken back ${certificate.serialNumber}`,
+  });
+}
+
+/** What was taken back is the reason, whatever else is wrong on other ways. */
+function fail(walk: Walk, fault: ChainFault): false {
+  if (walk.failure.cause !== 'revoked') walk.failure = fault;
+  return false;
 }
 
 /** What makes a certificate unfit for its place; `authoritiesBelow` undefined: it is the leaf. */
@@ -116,12 +152,12 @@ function faultOf(
   certificate: X509Certificate,
   walk: Walk,
   authoritiesBelow: number | undefined,
-): { readonly expired: boolean; readonly why: string } | undefined {
+): ChainFault | undefined {
   const isLeaf = authoritiesBelow === undefined;
   const which = isLeaf ? 'it is' : `issuer "${oneLine(certificate.subject)}" is`;
   const dates = dateFault(certificate, walk.nowMs);
-  if (dates !== undefined) return { expired: true, why: `${which} ${dates}` };
-  const why = (what: string) => ({ expired: false, why: `${which} ${what}` });
+  if (dates !== undefined) return { cause: 'expired', why: `${which} ${dates}` };
+  const why = (what: string): ChainFault => ({ cause: 'untrusted', why: `${which} ${what}` });
   if (!isLeaf && !certificate.ca) return why('not allowed to sign certificates');
   const uses: readonly string[] | undefined = certificate.keyUsage;
   if (uses !== undefined && !uses.includes(CLIENT_AUTHENTICATION) && !uses.includes(ANY_USE)) {

@@ -8,6 +8,15 @@
  * Input:  bytes that OpenSSL has parsed already; anything odd still gives undefined, never a throw.
  */
 import type { X509Certificate } from 'node:crypto';
+import {
+  BOOLEAN,
+  INTEGER,
+  OBJECT_IDENTIFIER,
+  OCTET_STRING,
+  readElements,
+  SEQUENCE,
+} from './der.ts';
+import type { Element } from './der.ts';
 
 export interface CertificateExtension {
   /** Content bytes of the object identifier, hex: `551d13` is 2.5.29.19. */
@@ -36,17 +45,7 @@ const UNDERSTOOD: ReadonlySet<string> = new Set([
   INHIBIT_ANY_POLICY,
 ]);
 
-const BOOLEAN = 0x01;
-const INTEGER = 0x02;
-const OCTET_STRING = 0x04;
-const OBJECT_IDENTIFIER = 0x06;
-const SEQUENCE = 0x30;
 const EXTENSIONS = 0xa3;
-
-interface Element {
-  readonly tag: number;
-  readonly content: Buffer;
-}
 
 /** What restricts a chain beyond signatures and dates. */
 export interface ChainRestrictions {
@@ -79,6 +78,11 @@ export function readExtensions(der: Buffer): CertificateExtension[] | undefined 
   if (fields === undefined) return undefined;
   const holder = fields.find((field) => field.tag === EXTENSIONS);
   if (holder === undefined) return [];
+  return readExtensionList(holder);
+}
+
+/** What an explicitly tagged field of extensions holds. */
+export function readExtensionList(holder: Element): CertificateExtension[] | undefined {
   const list = readElements(holder.content)?.[0];
   const items = list?.tag === SEQUENCE ? readElements(list.content) : undefined;
   const extensions: CertificateExtension[] = [];
@@ -110,26 +114,4 @@ function readPathLength(value: Buffer): number | undefined {
   if (length === undefined) return undefined;
   // A length that needs more than a byte is longer than any chain we walk.
   return length.content.length === 1 ? length.content[0] : undefined;
-}
-
-/** The elements that stand one after another in `bytes`; undefined if they do not fill it. */
-function readElements(bytes: Buffer): Element[] | undefined {
-  const elements: Element[] = [];
-  let at = 0;
-  while (at < bytes.length) {
-    const tag = bytes[at];
-    let length = bytes[at + 1];
-    if (tag === undefined || length === undefined) return undefined;
-    at += 2;
-    if (length >= 0x80) {
-      const lengthBytes = length - 0x80;
-      if (lengthBytes < 1 || lengthBytes > 4 || at + lengthBytes > bytes.length) return undefined;
-      length = bytes.readUIntBE(at, lengthBytes);
-      at += lengthBytes;
-    }
-    if (at + length > bytes.length) return undefined;
-    elements.push({ tag, content: bytes.subarray(at, at + length) });
-    at += length;
-  }
-  return elements;
 }

@@ -17,6 +17,8 @@ export const TOPIC_TEMPLATES_MAX = 200;
 export const TEMPLATE_LENGTH_MAX = 1_024;
 /** Characters of a PEM certificate; an RSA-4096 one needs 3,000. */
 export const CERTIFICATE_LENGTH_MAX = 32_768;
+/** Characters of a revocation list: about 8,000 certificates; it must fit a request. */
+export const REVOCATION_LIST_LENGTH_MAX = 393_216;
 /** Characters of a claim `iss` or `aud`. */
 export const TOKEN_ISSUER_LENGTH_MAX = 1_024;
 /** Audiences of an issuer. */

@@ -1,6 +1,8 @@
 /**
  * Rules between resources: references must lead somewhere, names of clients must be their own.
  */
+import { parseCertificate } from './ca-certificate.ts';
+import { parseRevocationList, signatureFault } from './revocation-list.ts';
 import type { RegistryImage } from './registry-image.ts';
 import { ALL_CLIENTS_GROUP } from './resources.ts';
 import type {
@@ -9,6 +11,7 @@ import type {
   PermissionBindingSpec,
   Resource,
   ResourceKind,
+  RevocationListSpec,
 } from './resources.ts';
 import type { SpecOf } from './resources.ts';
 import type { FieldViolation } from './spec-reader.ts';
@@ -29,6 +32,9 @@ export function referenceViolations(
   if (kind === 'permissionBindings') {
     return bindingViolations(spec as PermissionBindingSpec, context.image);
   }
+  if (kind === 'revocationLists') {
+    return revocationViolations(spec as RevocationListSpec, context);
+  }
   if (kind === 'jwtIssuers') return issuerViolations(spec as JwtIssuerSpec, context);
   return [];
 }
@@ -36,6 +42,12 @@ export function referenceViolations(
 /** Names of what would lose its reference, `kind/name`; at most IN_USE_NAMED_MAX. */
 export function thingsInUse(kind: ResourceKind, name: string, image: RegistryImage): string[] {
   const users: string[] = [];
+  if (kind === 'caCertificates') {
+    for (const list of image.all('revocationLists')) {
+      if (list.spec.caCertificateName === name) users.push(`revocationLists/${list.name}`);
+      if (users.length >= IN_USE_NAMED_MAX) break;
+    }
+  }
   if (kind !== 'clientGroups' && kind !== 'topicSpaces') return users;
   const field = kind === 'clientGroups' ? 'clientGroupName' : 'topicSpaceName';
   for (const binding of image.all('permissionBindings')) {
@@ -71,6 +83,29 @@ function issuerViolations(
     return [{ field: 'tokenIssuer', description: `is that of JWT issuer "${other.name}"` }];
   }
   return [];
+}
+
+function revocationViolations(
+  { caCertificateName, encodedList }: RevocationListSpec,
+  { before, image }: ReferenceContext,
+): FieldViolation[] {
+  const ca = image.get('caCertificates', caCertificateName);
+  if (ca === undefined) {
+    const description = `there is no CA certificate "${caCertificateName}"`;
+    return [{ field: 'caCertificateName', description }];
+  }
+  const field = 'encodedList';
+  const parsed = parseRevocationList(encodedList);
+  const certificate = parseCertificate(ca.spec.encodedCertificate);
+  if (!parsed.ok || certificate === undefined) return [];
+  const fault = signatureFault(parsed.list, certificate);
+  if (fault !== undefined) return [{ field, description: fault }];
+  const standing =
+    before?.kind === 'revocationLists' ? (before.spec as RevocationListSpec) : undefined;
+  const older = standing === undefined ? undefined : parseRevocationList(standing.encodedList);
+  const isSameCa = standing?.caCertificateName === caCertificateName;
+  if (older?.ok !== true || !isSameCa || older.list.issuedAtMs <= parsed.list.issuedAtMs) return [];
+  return [{ field, description: 'is older than the list that stands' }];
 }
 
 function bindingViolations(spec: PermissionBindingSpec, image: RegistryImage): FieldViolation[] {

@@ -26,6 +26,7 @@ export class RegistryImage {
   readonly #tables: Tables = {
     namespaceSettings: new Map(),
     caCertificates: new Map(),
+    revocationLists: new Map(),
     jwtIssuers: new Map(),
     jwtKeySets: new Map(),
     clients: new Map(),

@@ -148,6 +148,7 @@ class FollowedView implements RegistryView {
         if (this.#changedClients.size > CHANGED_CLIENTS_MAX) this.#changedForAll = true;
         break;
       case 'caCertificates':
+      case 'revocationLists':
         this.#authenticator.invalidate();
         this.#changedForAll = true;
         break;

@@ -14,6 +14,7 @@ import type { JsonObject } from './spec-reader.ts';
 export const RESOURCE_KINDS = [
   'namespaceSettings',
   'caCertificates',
+  'revocationLists',
   'jwtIssuers',
   'jwtKeySets',
   'clients',
@@ -82,6 +83,14 @@ export interface CaCertificateSpec {
   readonly encodedCertificate: string;
 }
 
+export interface RevocationListSpec {
+  readonly description: string;
+  /** Whose list it is. */
+  readonly caCertificateName: string;
+  /** PEM, or DER in base64. Its signature was checked when it was written. */
+  readonly encodedList: string;
+}
+
 /** A public key of an issuer; `kid` empty: for tokens that name no key that is known by name. */
 export interface IssuerKey {
   readonly kid: string;
@@ -144,6 +153,7 @@ export interface EventSubscriptionSpec {
 export interface SpecOf {
   readonly namespaceSettings: NamespaceSettingsSpec;
   readonly caCertificates: CaCertificateSpec;
+  readonly revocationLists: RevocationListSpec;
   readonly jwtIssuers: JwtIssuerSpec;
   readonly jwtKeySets: JwtKeySetSpec;
   readonly clients: ClientSpec;

@@ -18,6 +18,7 @@ import {
 } from './resources.ts';
 import type { ResourceKind, SpecOf } from './resources.ts';
 import type * as resources from './resources.ts';
+import { parseRevocationList } from './revocation-list.ts';
 import { SpecReader } from './spec-reader.ts';
 import type { FieldViolation } from './spec-reader.ts';
 import { readClientSpec } from './client-validation.ts';
@@ -32,6 +33,7 @@ type SpecReaders = { [Kind in ResourceKind]: (spec: SpecReader, name: string) =>
 const READERS: SpecReaders = {
   namespaceSettings: readNamespaceSettings,
   caCertificates: readCaCertificate,
+  revocationLists: readRevocationList,
   jwtIssuers: readJwtIssuer,
   jwtKeySets: readJwtKeySet,
   clients: readClientSpec,
@@ -97,6 +99,15 @@ function readCaCertificate(spec: SpecReader): resources.CaCertificateSpec {
   const fault = caCertificateFault(encodedCertificate);
   if (fault !== undefined) spec.refuse(field, fault);
   return { description: readDescription(spec), encodedCertificate };
+}
+
+function readRevocationList(spec: SpecReader): resources.RevocationListSpec {
+  const field = 'encodedList';
+  const encodedList = spec.text(field, limits.REVOCATION_LIST_LENGTH_MAX) ?? '';
+  const parsed = parseRevocationList(encodedList);
+  if (!parsed.ok) spec.refuse(field, parsed.why);
+  const caCertificateName = readReference(spec, 'caCertificateName');
+  return { description: readDescription(spec), caCertificateName, encodedList };
 }
 
 function readClientGroup(spec: SpecReader): resources.ClientGroupSpec {

@@ -10,6 +10,7 @@ import { EventSubscriptionService } from './gen/weir/v1/event_subscriptions_pb.t
 import { JwtIssuerService } from './gen/weir/v1/jwt_issuers_pb.ts';
 import { NamespaceSettingsService } from './gen/weir/v1/namespace_settings_pb.ts';
 import { PermissionBindingService } from './gen/weir/v1/permission_bindings_pb.ts';
+import { RevocationListService } from './gen/weir/v1/revocation_lists_pb.ts';
 import { TopicSpaceService } from './gen/weir/v1/topic_spaces_pb.ts';
 
 export interface Collection {
@@ -27,6 +28,7 @@ export const COLLECTIONS: readonly Collection[] = [
   },
   { kind: 'clients', one: 'client', service: ClientService },
   { kind: 'caCertificates', one: 'caCertificate', service: CaCertificateService },
+  { kind: 'revocationLists', one: 'revocationList', service: RevocationListService },
   { kind: 'jwtIssuers', one: 'jwtIssuer', service: JwtIssuerService },
   { kind: 'clientGroups', one: 'clientGroup', service: ClientGroupService },
   { kind: 'topicSpaces', one: 'topicSpace', service: TopicSpaceService },

@@ -2,14 +2,21 @@
  * Resources in the JSON of the API: the spec's fields beside name, etag and times.
  */
 import { X509Certificate } from 'node:crypto';
-import { isJsonObject } from '#registry';
-import type { CaCertificateSpec, Resource } from '#registry';
+import { isJsonObject, parseRevocationList } from '#registry';
+import type { CaCertificateSpec, Resource, RevocationListSpec } from '#registry';
 import { fieldFault } from './api-fault.ts';
 
 export type JsonRecord = Record<string, unknown>;
 
 /** Fields that the registry sets; what a request says in them is not looked at. */
-const OUTPUT_FIELDS = ['createTime', 'updateTime', 'issueTime', 'expiryTime'] as const;
+const OUTPUT_FIELDS = [
+  'createTime',
+  'updateTime',
+  'issueTime',
+  'expiryTime',
+  'nextUpdateTime',
+  'revokedCount',
+] as const;
 
 export interface ResourceRequest {
   readonly name: string;
@@ -25,12 +32,26 @@ export function resourceToJson(resource: Resource): JsonRecord {
     updateTime: timeText(resource.updatedAtMs),
     ...resource.spec,
   };
+  if (resource.kind === 'revocationLists') {
+    return { ...json, ...listFields(resource.spec as RevocationListSpec) };
+  }
   if (resource.kind !== 'caCertificates') return json;
   const { encodedCertificate } = resource.spec as CaCertificateSpec;
   const certificate = new X509Certificate(encodedCertificate);
   json['issueTime'] = timeText(certificate.validFromDate.getTime());
   json['expiryTime'] = timeText(certificate.validToDate.getTime());
   return json;
+}
+
+function listFields({ encodedList }: RevocationListSpec): JsonRecord {
+  const parsed = parseRevocationList(encodedList);
+  if (!parsed.ok) return {};
+  const { issuedAtMs, nextUpdateMs, serialNumbers } = parsed.list;
+  return {
+    issueTime: timeText(issuedAtMs),
+    ...(nextUpdateMs !== undefined && { nextUpdateTime: timeText(nextUpdateMs) }),
+    revokedCount: serialNumbers.size,
+  };
 }
 
 /** Takes a resource of a request apart. Throws ApiFault. */

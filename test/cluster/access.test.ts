@@ -6,14 +6,17 @@ import { after, before, suite, test } from 'node:test';
 import type { MqttClient } from 'mqtt';
 import { CertificateStore } from '../../services/cli/certs/store.ts';
 import { ControlClient } from '../../services/cli/registry/control-client.ts';
-import { makeCertificate } from '../fixtures/certificates.ts';
+import { makeCertificate, makeRevocationList } from '../fixtures/certificates.ts';
 import { startDevCluster } from '../fixtures/dev-cluster.ts';
 import type { CertificateFiles, DevCluster } from '../fixtures/dev-cluster.ts';
 import { connectDevice } from '../fixtures/device.ts';
+import { waitFor } from '../fixtures/wait-for.ts';
 
 const NOT_AUTHORIZED = 0x87;
 /** CONNACK of MQTT 3.1.1. */
 const NOT_AUTHORIZED_V4 = 0x05;
+/** DISCONNECT of MQTT 5. */
+const MAXIMUM_CONNECT_TIME = 0xa0;
 const REVOKED_WITHIN_MS = 1_000;
 
 suite('access', () => {
@@ -44,11 +47,7 @@ suite('access', () => {
   const certifyElsewhere = async (name: string): Promise<CertificateFiles> => {
     const issuer = await makeCertificate({ commonName: 'Somebody', authority: true });
     const leaf = await makeCertificate({ commonName: name, issuer });
-    const cert = join(directory, `${name}.pem`);
-    const key = join(directory, `${name}.key`);
-    writeFileSync(cert, leaf.pem);
-    writeFileSync(key, leaf.keyPem);
-    return { ca: cluster.certificates(name).ca, cert, key };
+    return writeCertificate(directory, name, leaf, cluster.certificates(name).ca);
   };
 
   const revocations: [string, (name: string) => Promise<unknown>][] = [
@@ -79,6 +78,35 @@ suite('access', () => {
       });
     });
   }
+
+  test('a certificate ends an open connection by revocation, within a second, and by its end', async (t) => {
+    const issuer = await makeCertificate({ commonName: 'Own', authority: true });
+    await control.create('caCertificates', 'own-ca', { encodedCertificate: issuer.pem });
+    await control.create('clients', 'own', {});
+    const short = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 3_000);
+    const taken = await makeCertificate({ commonName: 'own', issuer });
+    const brief = await makeCertificate({ commonName: 'own', issuer, notAfter: short });
+    const connect = (leaf: typeof taken, gateway: number) => {
+      const name = `own-${gateway}`;
+      const files = writeCertificate(directory, name, leaf, cluster.certificates('own').ca);
+      return connectDevice(cluster, { as: 'own', gateway, clientId: name, files });
+    };
+    const revoked = await waitFor(() => connect(taken, 1).catch(() => undefined));
+    const expiring = await connect(brief, 2);
+    t.after(() => expiring.endAsync(true));
+    const [revocation, expiry] = [whenEnded(revoked), whenEnded(expiring)];
+    const startMs = performance.now();
+    await control.create('revocationLists', 'own-crl', {
+      caCertificateName: 'own-ca',
+      encodedList: await makeRevocationList({ issuer, revoked: [taken] }),
+    });
+    assert.equal((await revocation).code, NOT_AUTHORIZED);
+    assert.ok((await revocation).atMs - startMs < REVOKED_WITHIN_MS);
+    await assert.rejects(connect(taken, 2), { code: NOT_AUTHORIZED });
+    assert.equal((await expiry).code, MAXIMUM_CONNECT_TIME);
+    const lateMs = Date.now() - short.getTime();
+    assert.ok(lateMs >= 0 && lateMs < 2_500, `ended ${lateMs} ms after the certificate`);
+  });
 
   test('a publish outside the topic spaces gets PUBACK 0x87, and reaches nobody', async (t) => {
     const sensor = await connectDevice(cluster, { as: 'thermostat', gateway: 1 });
@@ -127,6 +155,19 @@ suite('access', () => {
     }
   });
 });
+
+function writeCertificate(
+  directory: string,
+  name: string,
+  leaf: { readonly pem: string; readonly keyPem: string },
+  ca: string,
+): CertificateFiles {
+  const cert = join(directory, `${name}.pem`);
+  const key = join(directory, `${name}.key`);
+  writeFileSync(cert, leaf.pem);
+  writeFileSync(key, leaf.keyPem);
+  return { ca, cert, key };
+}
 
 async function disable(control: ControlClient, name: string): Promise<void> {
   const stored = await control.get('clients', name);

@@ -15,7 +15,7 @@ import {
   writeClusterSettings,
 } from '#registry';
 import type { Authentication, Credentials, RegistryView } from '#registry';
-import { makeCertificate } from '../fixtures/certificates.ts';
+import { makeCertificate, makeRevocationList } from '../fixtures/certificates.ts';
 import { startNatsServer } from '../fixtures/nats-server.ts';
 import type { TestNatsServer } from '../fixtures/nats-server.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
@@ -132,6 +132,30 @@ test('without a user name the certificate names the client, by the sources that 
   assert.equal(await refusal({ userName: 'other' }), 'certificate_thumbprint_mismatch');
   await remove('namespaceSettings', 'default');
   await waitFor(async () => (await refusal({ userName: undefined })) === 'client_unknown');
+});
+
+test('a revocation list counts while it stands, and only a newer one replaces it', async () => {
+  const list = async (revoked: (typeof device)[], ageMs = 0, issuer = ca) => ({
+    caCertificateName: 'test-ca',
+    encodedList: await makeRevocationList({
+      ...{ issuer, revoked, thisUpdate: new Date(Date.now() - ageMs) },
+    }),
+  });
+  const kind = 'revocationLists';
+  const stranger = await makeCertificate({ commonName: 'CA', authority: true });
+  const forged = await list([device], 0, stranger);
+  await assert.rejects(create(kind, 'test-crl', forged), fault('invalid', /not signed by the key/));
+  const astray = { ...(await list([])), caCertificateName: 'nobody' };
+  await assert.rejects(create(kind, 'test-crl', astray), fault('invalid', /no CA certificate/));
+  await create(kind, 'test-crl', await list([device]));
+  await waitFor(async () => (await refusal()) === 'certificate_revoked');
+  await assert.rejects(
+    update(kind, 'test-crl', await list([], 60_000)),
+    fault('invalid', /older than the list/),
+  );
+  await assert.rejects(remove('caCertificates', 'test-ca'), fault('in_use', /test-crl/));
+  await remove(kind, 'test-crl');
+  await waitFor(async () => (await refusal()) === 'accepted');
 });
 
 test('disabling a client is told, by its name, within a second', async () => {

@@ -13,6 +13,7 @@ import type { ResourceKind } from '#registry';
 export const KIND_NAMES: Readonly<Record<string, ResourceKind>> = {
   NamespaceSettings: 'namespaceSettings',
   CaCertificate: 'caCertificates',
+  RevocationList: 'revocationLists',
   JwtIssuer: 'jwtIssuers',
   Client: 'clients',
   ClientGroup: 'clientGroups',

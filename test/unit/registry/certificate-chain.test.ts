@@ -24,7 +24,7 @@ function prove(
 function refused(result: ReturnType<typeof prove>, why: RegExp, expired = false): void {
   assert.ok(!result.ok);
   assert.match(result.why, why);
-  assert.equal(result.expired, expired);
+  assert.equal(result.cause, expired ? 'expired' : 'untrusted');
 }
 
 test('a root, an intermediate and the direct signer can each be the anchor', () => {
