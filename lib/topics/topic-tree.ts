@@ -6,6 +6,7 @@
  *        exact look-up is not its business. A walk is lazy: the caller takes as many topics as it
  *        has room for, and may change the tree meanwhile (a topic added or removed during a walk
  *        may be seen or not).
+ * Depth: recursive; its owner bounds the levels of what it adds, to some hundreds.
  * Spec:  MQTT 5 §4.7.1, §4.7.2: a filter that begins with a wildcard matches no `$` topic.
  */
 

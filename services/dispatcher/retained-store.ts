@@ -6,7 +6,8 @@
  * Again: what an earlier owner decided is in the table already; it is not applied twice.
  * Cost:  a put per retained publish (packed with all others of a turn), ~130 bytes of memory per
  *        topic for the tree beside the state log's index.
- * Full:  RETAINED_TOPICS_MAX topics; one more is dropped by name (`retained_quota`).
+ * Full:  RETAINED_TOPICS_MAX topics; one more is dropped by name (`retained_quota`), and so is a
+ *        topic that is too long or too deep for a record and the tree.
  */
 import type { Position } from '#log';
 import type { PublishView } from '#mqtt';
@@ -17,6 +18,13 @@ import { TopicTree } from '#topics';
 export const RETAINED_TABLE = 1;
 /** Topics with a retained message per partition: about 300 MB of memory. Range 1 – 10 M. */
 export const RETAINED_TOPICS_MAX = 1_000_000;
+/**
+ * Longest topic, UTF-8 bytes. It stands in a state record as key (up to twice as long) and in the
+ * message again: with this the largest packet still fits one message of NATS.
+ */
+export const RETAINED_TOPIC_BYTES_MAX = 2_048;
+/** Levels of a topic: the tree is walked by recursion. */
+export const RETAINED_TOPIC_LEVELS_MAX = 128;
 const POSITION_BYTES = 8;
 /** Where in an entry the expiry of its message stands (record.md: length, flags, expiry). */
 const EXPIRY_OFFSET = POSITION_BYTES + 5;
@@ -61,7 +69,7 @@ export class RetainedStore {
       return;
     }
     const isNew = !this.#state.has(RETAINED_TABLE, topic);
-    if (isNew && this.count >= this.#topicsMax) {
+    if (isNew && (this.count >= this.#topicsMax || !isKeepable(topic))) {
       this.#counters.retainedRefused++;
       return;
     }
@@ -107,4 +115,11 @@ export class RetainedStore {
     this.#state.delete(RETAINED_TABLE, topic);
     this.#counters.retainedExpired++;
   }
+}
+
+function isKeepable(topic: string): boolean {
+  if (topic.length > RETAINED_TOPIC_BYTES_MAX) return false;
+  let levels = 1;
+  for (let at = topic.indexOf('/'); at >= 0; at = topic.indexOf('/', at + 1)) levels++;
+  return levels <= RETAINED_TOPIC_LEVELS_MAX;
 }
