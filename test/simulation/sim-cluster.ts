@@ -5,7 +5,7 @@
  */
 import type { Random } from '#base';
 import { type Bus, MemoryCluster, type MemoryBus, SimClock, type StreamMessage } from '#bus';
-import { leaseStreamConfig } from '#lease';
+import { decodeLease, LEASE_STREAM, leaseStreamConfig, parseLeaseSubject } from '#lease';
 import { logStreamConfig } from '#log';
 import type { Directory } from '#registry';
 import { createLogger, createMetrics } from '#runtime';
@@ -70,6 +70,9 @@ export class SimCluster {
   readonly stored: [place: number, message: StreamMessage][] = [];
   /** Chance that a message between processes arrives damaged. */
   damage = 0;
+  /** Gateways that were ended, and how long after their last stored report, ms. */
+  readonly silentBeforeEndMs = new Map<string, number>();
+  readonly #reportedAtMs = new Map<string, number>();
   readonly #options: SimOptions;
   #connections = 0;
 
@@ -80,6 +83,7 @@ export class SimCluster {
     this.nats = new MemoryCluster(this.clock, this.random);
     this.nats.onStored((stream, message) => {
       if (stream.startsWith('LOG_')) this.stored.push([message.sequence, message]);
+      if (stream === LEASE_STREAM) this.#noteLease(message);
     });
     this.nats.createStream(leaseStreamConfig(1));
     for (let p = 0; p < this.partitions; p++) {
@@ -88,6 +92,17 @@ export class SimCluster {
     }
     for (let i = 0; i < (options.dispatchers ?? 1); i++) this.addDispatcher();
     for (let i = 0; i < (options.gateways ?? 2); i++) this.addGateway();
+  }
+
+  #noteLease({ subject, payload }: StreamMessage): void {
+    const name = parseLeaseSubject(subject);
+    if (name?.kind !== 'gateway') return;
+    const nowMs = this.clock.nowMs();
+    const { incarnation } = name;
+    if (decodeLease(payload).state === 'ended') {
+      const reportedAtMs = this.#reportedAtMs.get(incarnation) ?? nowMs;
+      this.silentBeforeEndMs.set(incarnation, nowMs - reportedAtMs);
+    } else this.#reportedAtMs.set(incarnation, nowMs);
   }
 
   addGateway(): SimGateway {
