@@ -13,8 +13,8 @@ import type { RecordTail, TailRecord } from './record-tail.ts';
 
 /** Record bytes matched again per turn and gateway: about a millisecond. */
 const STEP_BYTES = 256 * 1024;
-/** Records read ahead from the log before its follower pauses; some more are on their way then. */
-const WAITING_RECORDS = 32;
+/** Bytes read ahead from the log before its follower pauses; FOLLOW_WINDOW_BYTES more may come. */
+const WAITING_BYTES = 1024 * 1024;
 
 export interface CatchUpOptions {
   readonly bus: Bus;
@@ -35,6 +35,7 @@ export class CatchUp {
   #follower: Follower | undefined;
   /** Records read from the log while the window was full. */
   #waiting: TailRecord[] = [];
+  #waitingBytes = 0;
   #blocked = false;
   #planned = false;
   #closed = false;
@@ -57,6 +58,7 @@ export class CatchUp {
     this.#follower?.close();
     this.#follower = undefined;
     this.#waiting = [];
+    this.#waitingBytes = 0;
   }
 
   #plan(): void {
@@ -94,10 +96,12 @@ export class CatchUp {
       this.#follower?.close();
       this.#follower = undefined;
       this.#waiting = [];
+      this.#waitingBytes = 0;
       return this.#o.tail.from(sequence) ?? 'head';
     }
     while (this.#waiting.length > 0) {
       const record = this.#waiting.shift() as TailRecord;
+      this.#waitingBytes -= record.payload.length;
       if (record.sequence >= sequence) return record;
     }
     if (this.#follower === undefined) this.#readLog(sequence);
@@ -127,7 +131,8 @@ export class CatchUp {
     if (this.#closed || this.#follower === undefined) return;
     const [incarnation = ''] = writerOfSubject(message.subject).split('.');
     this.#waiting.push({ sequence: message.sequence, payload: message.payload, incarnation });
-    if (this.#waiting.length >= WAITING_RECORDS) this.#follower.pause();
+    this.#waitingBytes += message.payload.length;
+    if (this.#waitingBytes >= WAITING_BYTES) this.#follower.pause();
     if (!this.#blocked) this.#plan();
   }
 

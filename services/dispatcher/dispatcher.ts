@@ -42,9 +42,9 @@ export class Dispatcher {
   #closed = false;
 
   constructor(options: DispatcherOptions) {
-    const { bus, clock } = options;
+    const { bus, clock, random } = options;
     this.#clock = clock;
-    this.board = new Switchboard(bus, clock);
+    this.board = new Switchboard(bus, clock, Math.floor(random() * 0x1_0000_0000));
     this.group = new ReaderGroup({
       ...options,
       group: DISPATCH_GROUP,

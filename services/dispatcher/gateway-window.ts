@@ -8,8 +8,17 @@
  */
 import type { Position } from '#log';
 
-/** Bytes sent and not yet taken; far below the server's 64 MiB of pending bytes per client. */
-export const WINDOW_BYTES = 8 * 1024 * 1024;
+/** Bytes sent and not yet taken, at most, by one partition. */
+const WINDOW_BYTES_MAX = 8 * 1024 * 1024;
+/** The gateway tells every 512 KiB what it has taken: a window is twice that at least. */
+const WINDOW_BYTES_MIN = 1024 * 1024;
+/** All partitions together; well below the server's 64 MiB of pending bytes per client. */
+const WINDOWS_BYTES = 32 * 1024 * 1024;
+
+/** Bytes under way to one gateway from each of so many partitions. */
+export function windowBytesFor(partitions: number): number {
+  return Math.min(WINDOW_BYTES_MAX, Math.max(WINDOW_BYTES_MIN, WINDOWS_BYTES / partitions));
+}
 /** Marks of a full window. */
 const MARKS = 64;
 
@@ -22,7 +31,7 @@ export class GatewayWindow {
   #marks: { readonly to: Position; readonly sent: number }[] = [];
   #markedAt = 0;
 
-  constructor(bytesMax: number = WINDOW_BYTES) {
+  constructor(bytesMax: number = WINDOW_BYTES_MAX) {
     this.#bytesMax = bytesMax;
     this.#markBytes = bytesMax / MARKS;
   }

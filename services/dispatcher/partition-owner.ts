@@ -12,6 +12,7 @@ import type { GatewayEntry } from '#lease';
 import { type Position, sequenceOf } from '#log';
 import type { LogRecordView, PartitionContext, PartitionLogic } from '#reader';
 import type { DispatchCounters } from './dispatch-counters.ts';
+import { windowBytesFor } from './gateway-window.ts';
 import { HomeClaims } from './home-claims.ts';
 import { OwnerVoice } from './owner-voice.ts';
 import { PartitionLink } from './partition-link.ts';
@@ -245,7 +246,10 @@ export class PartitionOwner implements PartitionLogic, LineUser {
   // ---- gateways' reports and requests
 
   #addLink(line: GatewayLine): PartitionLink {
-    const link = new PartitionLink(line, this.#limits.windowBytes);
+    const link = new PartitionLink(
+      line,
+      this.#limits.windowBytes ?? windowBytesFor(this.#c.partitions),
+    );
     this.#links.set(line.incarnation, link);
     this.#sender.addLink(link);
     return link;

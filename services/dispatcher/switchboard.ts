@@ -56,7 +56,7 @@ export class Switchboard {
   readonly #lines = new Map<string, GatewayLine>();
   readonly #byNumber: (GatewayLine | undefined)[] = [];
   readonly #users = new Map<number, LineUser>();
-  readonly #index = new FilterIndex();
+  readonly #index: FilterIndex;
   readonly #routes = new Map<string, CachedRoute>();
   readonly #matched: number[] = [];
   #lastKey = '';
@@ -64,7 +64,9 @@ export class Switchboard {
   #generation = 1;
   #flushPlanned = false;
 
-  constructor(bus: Bus, clock: Clock) {
+  /** `seed`: see FilterIndex; clients choose the filters. */
+  constructor(bus: Bus, clock: Clock, seed = 0) {
+    this.#index = new FilterIndex({ seed });
     this.#bus = bus;
     this.#clock = clock;
     this.interest = new InterestTable(bus, clock, this);

@@ -86,12 +86,13 @@ class Core implements GatewayCore {
     const each = Array.from({ length: partitions }, (_, partition) => partition);
     const incarnation = newIncarnation(random);
     this.incarnation = incarnation;
+    const seed = Math.floor(random() * 0x1_0000_0000);
     this.#mailbox = new OwnerMailbox(bus, clock, partitions);
     this.#links = each.map(
       (p) => new OwnerLink(p, incarnation, (message) => this.#mailbox.send(p, message)),
     );
-    this.#table = new SubscriptionTable(partitions);
-    this.#peers = new PeerExchange({ bus, clock, incarnation });
+    this.#table = new SubscriptionTable(partitions, seed);
+    this.#peers = new PeerExchange({ bus, clock, incarnation, seed });
     this.#interest = new InterestPublisher(bus, clock, incarnation);
     const send = this.#mailbox.send.bind(this.#mailbox);
     this.#claims = new ClaimTable({ incarnation, partitions, send });

@@ -44,6 +44,8 @@ export interface PeerExchangeOptions {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly incarnation: string;
+  /** See FilterIndex; clients choose the filters. */
+  readonly seed?: number;
 }
 
 export class PeerExchange {
@@ -58,7 +60,7 @@ export class PeerExchange {
   readonly interest: InterestTable;
 
   readonly #o: PeerExchangeOptions;
-  readonly #index = new FilterIndex();
+  readonly #index: FilterIndex;
   readonly #peers = new Map<string, Peer>();
   readonly #byNumber: (Peer | undefined)[] = [];
   readonly #dirty = new Set<Peer>();
@@ -70,6 +72,7 @@ export class PeerExchange {
 
   constructor(options: PeerExchangeOptions) {
     this.#o = options;
+    this.#index = new FilterIndex({ seed: options.seed ?? 0 });
     this.interest = new InterestTable(options.bus, options.clock, this);
   }
 

@@ -84,7 +84,7 @@ export class SubscriptionTable {
   generation = 1;
 
   readonly #partitions: number;
-  readonly #index = new FilterIndex();
+  readonly #index: FilterIndex;
   readonly #byFilter = new Map<string, FilterEntry>();
   readonly #byNumber: (FilterEntry | undefined)[] = [];
   readonly #freeNumbers: number[] = [];
@@ -96,8 +96,10 @@ export class SubscriptionTable {
   readonly #ahead = new Set<FilterEntry>();
   #subscriptions = 0;
 
-  constructor(partitions: number) {
+  /** `seed`: see FilterIndex; clients choose the filters. */
+  constructor(partitions: number, seed = 0) {
     this.#partitions = partitions;
+    this.#index = new FilterIndex({ seed });
     this.#unknown = Array.from({ length: partitions }, () => new EntryQueue());
   }
 

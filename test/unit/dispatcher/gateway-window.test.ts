@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { GatewayWindow } from '../../../services/dispatcher/gateway-window.ts';
+import { GatewayWindow, windowBytesFor } from '../../../services/dispatcher/gateway-window.ts';
 
 describe('GatewayWindow', () => {
   it('is full above its bytes and opens when half of them are taken', () => {
@@ -39,5 +39,14 @@ describe('GatewayWindow', () => {
         assert.ok(window.open);
       }),
     );
+  });
+});
+
+describe('windowBytesFor', () => {
+  it('shares what the server keeps for a slow client among the partitions', () => {
+    for (let partitions = 1; partitions <= 60; partitions++) {
+      assert.ok(partitions * windowBytesFor(partitions) < 64 * 1024 * 1024);
+    }
+    assert.deepEqual([windowBytesFor(2), windowBytesFor(99)], [8 * 1024 * 1024, 1024 * 1024]);
   });
 });

@@ -100,6 +100,7 @@ class World {
       start: POSITION_START,
       tailBytes: limits.tailBytes,
       durableCheckpoint: () => POSITION_START,
+      onRetained: () => assert.fail('nothing is retained here'),
       onTrimmed: (incarnation) => this.trimmed.push(incarnation),
     });
     this.board.addUser(0, {
@@ -139,7 +140,7 @@ class World {
         if (number <= last) return this.sender.passOver(sequence);
         last = number;
         const [incarnation = ''] = writerOfSubject(subject).split('.');
-        this.sender.dispatch({ sequence, payload, incarnation }, POSITION_START);
+        this.sender.dispatch({ sequence, payload, incarnation }, POSITION_START, false);
       },
     });
   }

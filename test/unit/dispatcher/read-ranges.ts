@@ -1,6 +1,7 @@
 /** The ranges of a frame. */
-import { RangeReader, readFrame } from '#frames';
+import { FrameReaders, type RangeReader, readFrame } from '#frames';
 
 export function readRanges(frame: Buffer, onRange: (range: RangeReader) => void): void {
-  readFrame(frame, new RangeReader(), { onRange, onAnswer: () => undefined });
+  const ignore = (): undefined => undefined;
+  readFrame(frame, new FrameReaders(), { onRange, onPage: ignore, onAnswer: ignore });
 }
