@@ -116,7 +116,8 @@ function resolveRules(image: RegistryImage): Rule[] {
   return rules;
 }
 
-function groupOf(image: RegistryImage, name: string): GroupQuery | undefined {
+/** Undefined: there is no such group. `$all` is not one of them. */
+export function groupOf(image: RegistryImage, name: string): GroupQuery | undefined {
   const group = image.get('clientGroups', name);
   const parsed = group === undefined ? undefined : parseGroupQuery(group.spec.query);
   return parsed?.ok === true ? parsed.matches : undefined;

@@ -16,6 +16,8 @@ export { CHANGE_COLLECT_MS, openRegistryView } from './registry-view.ts';
 export type { RegistryView, RegistryViewOptions } from './registry-view.ts';
 export { TOKEN_BYTES_MAX } from './token-authenticator.ts';
 export { parseRevocationList } from './revocation-list.ts';
+export { ACCESS_OPERATIONS } from './access-explainer.ts';
+export type { AccessExplanation, AccessOperation } from './access-explainer.ts';
 export { REGISTRY_FAULTS, RegistryFault } from './registry-fault.ts';
 export type { RegistryFaultCode } from './registry-fault.ts';
 export { RegistryStore } from './registry-store.ts';

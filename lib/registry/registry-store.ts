@@ -14,6 +14,8 @@
  */
 import type { Clock, Random } from '#base';
 import type { AppendRequest, AppendResult, Bus, GetResult } from '#bus';
+import { explainAccess } from './access-explainer.ts';
+import type { AccessExplanation, AccessOperation } from './access-explainer.ts';
 import { REGISTRY_STREAM, resourceSubject } from './names.ts';
 import { encodeRecord, writeIdOf } from './record.ts';
 import { RegistryFault } from './registry-fault.ts';
@@ -95,6 +97,18 @@ export class RegistryStore {
     const chosen = names.slice(from, from + countMax);
     const resources = chosen.flatMap((name) => image.get(kind, name) ?? []);
     return { resources, lastName: from + countMax < names.length ? chosen.at(-1) : undefined };
+  }
+
+  /** `client`: name or authentication name; undefined: there is none. */
+  explainAccess(
+    client: string,
+    operation: AccessOperation,
+    topic: string,
+  ): AccessExplanation | undefined {
+    this.#assertReady();
+    const { image } = this.#feed;
+    const found = image.get('clients', client) ?? image.clientByAuthenticationName(client);
+    return found === undefined ? undefined : explainAccess(image, found, operation, topic);
   }
 
   /** The resource as it stands afterwards; undefined after `delete`. Throws RegistryFault. */

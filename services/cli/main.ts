@@ -10,6 +10,7 @@ import { demoCommand } from './demo/demo-command.ts';
 import { devCommand } from './dev/dev-command.ts';
 import { publishCommand } from './mqtt/publish-command.ts';
 import { subscribeCommand } from './mqtt/subscribe-command.ts';
+import { allowCommand } from './registry/allow-command.ts';
 import { applyCommand } from './registry/apply-command.ts';
 
 const program = new Command('weir')
@@ -21,6 +22,7 @@ publishCommand(program);
 subscribeCommand(program);
 certsCommand(program);
 applyCommand(program);
+allowCommand(program);
 
 try {
   await program.parseAsync();

@@ -3,6 +3,7 @@
  */
 import type { DescMethod, DescMethodUnary, DescService } from '@bufbuild/protobuf';
 import type { ResourceKind } from '#registry';
+import { AccessCheckService } from './gen/weir/v1/access_checks_pb.ts';
 import { CaCertificateService } from './gen/weir/v1/ca_certificates_pb.ts';
 import { ClientGroupService } from './gen/weir/v1/client_groups_pb.ts';
 import { ClientService } from './gen/weir/v1/clients_pb.ts';
@@ -14,7 +15,8 @@ import { RevocationListService } from './gen/weir/v1/revocation_lists_pb.ts';
 import { TopicSpaceService } from './gen/weir/v1/topic_spaces_pb.ts';
 
 export interface Collection {
-  readonly kind: ResourceKind;
+  /** Access checks are only made, never kept. */
+  readonly kind: ResourceKind | 'accessChecks';
   /** JSON name of the resource's field in requests. */
   readonly one: string;
   readonly service: DescService;
@@ -35,6 +37,15 @@ export const COLLECTIONS: readonly Collection[] = [
   { kind: 'permissionBindings', one: 'permissionBinding', service: PermissionBindingService },
   { kind: 'eventSubscriptions', one: 'eventSubscription', service: EventSubscriptionService },
 ];
+
+export const ACCESS_CHECKS: Collection = {
+  kind: 'accessChecks',
+  one: 'accessCheck',
+  service: AccessCheckService,
+};
+
+/** Everything that the API serves. */
+export const SERVED: readonly Collection[] = [...COLLECTIONS, ACCESS_CHECKS];
 
 export const ACTIONS = ['create', 'get', 'list', 'update', 'delete'] as const;
 export type Action = (typeof ACTIONS)[number];

@@ -5,13 +5,13 @@ import { create, fromJson, toJson } from '@bufbuild/protobuf';
 import type { DescMethodUnary, JsonObject, Message } from '@bufbuild/protobuf';
 import type { ConnectRouter } from '@connectrpc/connect';
 import { apiFaultOf, connectErrorOf } from './api-fault.ts';
-import { COLLECTIONS, methodsOf } from './collections.ts';
+import { SERVED, methodsOf } from './collections.ts';
 import type { Action, Collection } from './collections.ts';
 import type { RegistryApi } from './registry-api.ts';
 import type { JsonRecord } from './resource-json.ts';
 
 export function addGrpcRoutes(router: ConnectRouter, api: RegistryApi): void {
-  for (const collection of COLLECTIONS) {
+  for (const collection of SERVED) {
     for (const [action, method] of methodsOf(collection.service)) {
       router.rpc(method, (request) => answer(api, collection, action, method, request));
     }

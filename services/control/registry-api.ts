@@ -4,6 +4,7 @@
  * JSON here is the protobuf JSON form of the method's messages. Faults are thrown as ApiFault.
  */
 import type { RegistryStore, Resource, ResourceKind } from '#registry';
+import { checkAccess } from './access-check.ts';
 import { ApiFault, apiFaultOf, fieldFault } from './api-fault.ts';
 import { methodsOf } from './collections.ts';
 import type { Action, Collection } from './collections.ts';
@@ -49,6 +50,7 @@ export class RegistryApi {
   ): Promise<JsonRecord> {
     const store = this.#options.store();
     if (store === undefined) throw new ApiFault('unavailable', 'NATS has not been reached yet');
+    if (kind === 'accessChecks') return checkAccess(store, one, request[one]);
     switch (action) {
       case 'create':
       case 'update': {
@@ -74,7 +76,7 @@ export class RegistryApi {
     }
   }
 
-  #count(action: Action, kind: ResourceKind, outcome: string): void {
+  #count(action: Action, kind: Collection['kind'], outcome: string): void {
     const key = `${action} ${kind} ${outcome}`;
     this.outcomes.set(key, (this.outcomes.get(key) ?? 0) + 1);
   }

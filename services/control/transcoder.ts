@@ -11,7 +11,7 @@ import type { DescMethodUnary, JsonObject } from '@bufbuild/protobuf';
 import { isJsonObject } from '#registry';
 import type { AnswerSink, AnyRequest } from './any-request.ts';
 import { ApiFault, apiFaultOf, fieldFault, jsonErrorOf } from './api-fault.ts';
-import { COLLECTIONS, methodsOf } from './collections.ts';
+import { SERVED, methodsOf } from './collections.ts';
 import type { Action, Collection } from './collections.ts';
 import { httpPatternOf, matchPath } from './http-rule.ts';
 import type { HttpPattern } from './http-rule.ts';
@@ -34,7 +34,7 @@ export class Transcoder {
 
   constructor(api: RegistryApi) {
     this.#api = api;
-    this.#routes = COLLECTIONS.flatMap((collection) =>
+    this.#routes = SERVED.flatMap((collection) =>
       methodsOf(collection.service).flatMap(([action, method]) => {
         const pattern = httpPatternOf(method);
         return pattern === undefined ? [] : [{ collection, action, method, pattern }];

@@ -13,6 +13,7 @@ import { systemClock } from '#base';
 import { connectNats } from '#bus';
 import { openRegistryView, readClusterSettings } from '#registry';
 import { applyResources } from '../../services/cli/registry/apply-command.ts';
+import { writeCheck } from '../../services/cli/registry/allow-command.ts';
 import { ControlClient, ControlRefusal } from '../../services/cli/registry/control-client.ts';
 import { readResourceFile } from '../../services/cli/registry/resource-file.ts';
 import { makeCertificate } from '../fixtures/certificates.ts';
@@ -326,4 +327,51 @@ test('while NATS is away reads go on, and writes wait for it', async () => {
   await server.restart();
   assert.equal((await writing).http, 200);
   await waitFor(() => isReady(control));
+});
+
+test('an access check tells which group, space and binding decide', async () => {
+  await client.create('clients', 'checked-1', {
+    authenticationName: 'Checked',
+    attributes: { site: 'north' },
+  });
+  const check = (operation: 'publish' | 'subscribe', topic: string, who = 'checked-1') =>
+    client.checkAccess(who, operation, topic);
+  const none = await check('publish', 'sites/north/t');
+  assert.equal(none.allowed, false);
+  assert.match(none.explanation, /no binding for this operation.*denied/);
+  await client.create('clientGroups', 'checked-south', { query: 'attributes.site = "south"' });
+  const topicTemplates = ['other', 'sites/${client.attributes.site}/#'];
+  await client.create('topicSpaces', 'checked-sites', { topicTemplates });
+  const bind = (name: string, clientGroupName: string) =>
+    client.create('permissionBindings', name, {
+      ...{ clientGroupName, topicSpaceName: 'checked-sites', permission: 'Publisher' },
+    });
+  await bind('checked-a', 'checked-south');
+  const outside = await check('publish', 'sites/north/t');
+  assert.equal(outside.allowed, false);
+  assert.match(outside.explanation, /in no group that a binding names/);
+  await bind('checked-b', '$all');
+  const allowed = await check('publish', 'sites/north/t', 'CHECKED');
+  assert.equal(allowed.allowed, true);
+  assert.deepEqual(allowed.bindings, [
+    {
+      ...{ permissionBindingName: 'checked-a', clientGroupName: 'checked-south' },
+      ...{ topicSpaceName: 'checked-sites', isMember: false },
+      ...{ topicTemplate: topicTemplates[1], topicFilter: 'sites/north/#' },
+    },
+    {
+      ...{ permissionBindingName: 'checked-b', clientGroupName: '$all' },
+      ...{ topicSpaceName: 'checked-sites', isMember: true },
+      ...{ topicTemplate: topicTemplates[1], topicFilter: 'sites/north/#' },
+    },
+  ]);
+  assert.match((await check('publish', 'sites/south/t')).explanation, /no template.*covers/);
+  assert.equal((await check('subscribe', 'sites/north/t')).allowed, false);
+  const lines: string[] = [];
+  writeCheck(allowed, 'table', (line) => lines.push(line));
+  assert.match(lines.join('\n'), /^allowed: .*checked-b.*\n.*does not have it.*\n.*has it, space/);
+  await assert.rejects(check('publish', 'a/+'), { status: 'INVALID_ARGUMENT' });
+  await assert.rejects(check('publish', 'a', 'nobody'), { status: 'NOT_FOUND' });
+  await client.update('clients', 'checked-1', { state: 'Disabled' });
+  assert.match((await check('publish', 'sites/north/t')).explanation, /is disabled/);
 });

@@ -6,7 +6,13 @@
  */
 import { Fault } from '#base';
 import { isJsonObject } from '#registry';
-import type { FieldViolation, ResourceKind, SpecOf } from '#registry';
+import type {
+  AccessExplanation,
+  AccessOperation,
+  FieldViolation,
+  ResourceKind,
+  SpecOf,
+} from '#registry';
 
 /** Control tries a write for 10 s. */
 const ANSWER_MS = 15_000;
@@ -26,6 +32,12 @@ export type ApiResource<Kind extends ResourceKind> = SpecOf[Kind] & {
   readonly createTime: string;
   readonly updateTime: string;
 };
+
+export interface AccessCheck extends AccessExplanation {
+  readonly clientName: string;
+  readonly operation: AccessOperation;
+  readonly topic: string;
+}
 
 export type Applied = 'created' | 'updated' | 'unchanged';
 
@@ -95,6 +107,16 @@ export class ControlClient {
   async delete(kind: ResourceKind, name: string): Promise<boolean> {
     const answer = await absentAsUndefined(this.#call('DELETE', itemPath(kind, name)));
     return answer !== undefined;
+  }
+
+  /** Whether a client would be allowed, and why. */
+  async checkAccess(
+    clientName: string,
+    operation: AccessOperation,
+    topic: string,
+  ): Promise<AccessCheck> {
+    const check = await this.#call('POST', '/accessChecks', { clientName, operation, topic });
+    return check as unknown as AccessCheck;
   }
 
   /** Creates or replaces. */
