@@ -12,7 +12,7 @@ import { SETTINGS } from './settings.ts';
 /** Histories per setting in a test run: a few seconds in all. */
 const HISTORIES = 4;
 /** Deliveries of an average history, at least: one in which nothing happens proves nothing. */
-const RECEIVED_MIN = 200;
+const RECEIVED_MIN = 100;
 /** A planted fault has to show within so many histories. */
 const ATTEMPTS = 15;
 
