@@ -6,6 +6,8 @@
  *        has a reader record; never younger than the duplicate window, told by the times at which
  *        the log's records were stored.
  * Pace:  one request every TRIM_MS at most, and only when it frees something.
+ * Never: a group of the list that nobody runs keeps the log until it is full; that is said, again
+ *        and again.
  */
 import type { Clock, Timer } from '#base';
 import type { Bus } from '#bus';
@@ -14,6 +16,8 @@ import { DUPLICATE_WINDOW_MS, logStream, sequenceOf } from '#log';
 
 /** Between two trims, ms. A trim costs the server a sync. */
 export const TRIM_MS = 5_000;
+/** A group without a record is told after so long, and again after each such span, ms. */
+export const UNREGISTERED_MS = 300_000;
 /** Times noted per window: a trim lies at most a sixteenth of the window behind. */
 const SAMPLE_MS = DUPLICATE_WINDOW_MS / 16;
 
@@ -25,6 +29,8 @@ export interface LogTrimmerOptions {
   readonly groups: readonly string[];
   /** The log's own time now; 0: unknown. */
   readonly logTimeMs: () => number;
+  /** The log is kept because this group never had an owner of the partition. */
+  readonly onUnregistered: (group: string) => void;
 }
 
 export class LogTrimmer {
@@ -35,12 +41,14 @@ export class LogTrimmer {
   /** (sequence, storedAtMs) in log order, one per SAMPLE_MS. */
   #samples: { sequence: number; storedAtMs: number }[] = [];
   #oldEnough = 0;
+  #registeredAtMs: number;
   #timer: Timer | undefined;
   #busy = false;
   #closed = false;
 
   constructor(options: LogTrimmerOptions) {
     this.#o = options;
+    this.#registeredAtMs = options.clock.nowMs();
     this.#plan();
   }
 
@@ -77,8 +85,20 @@ export class LogTrimmer {
   #plan(): void {
     this.#timer = this.#o.clock.after(TRIM_MS, () => {
       this.#plan();
+      this.#lookForGroups();
       this.#trim();
     });
+  }
+
+  #lookForGroups(): void {
+    const { leases, groups, partition, clock, onUnregistered } = this.#o;
+    const nowMs = clock.nowMs();
+    const missing = groups.find((group) => leases.reader(group, partition) === undefined);
+    if (missing === undefined) this.#registeredAtMs = nowMs;
+    else if (nowMs - this.#registeredAtMs >= UNREGISTERED_MS) {
+      this.#registeredAtMs = nowMs;
+      onUnregistered(missing);
+    }
   }
 
   #trim(): void {

@@ -228,6 +228,7 @@ export class OwnedPartition {
         partition,
         groups: trimsFor,
         logTimeMs,
+        onUnregistered: (group) => this.#event('log not trimmed', `no ${group} ever ran`),
       });
     }
     if (this.#logicStopped) feed.standStill();

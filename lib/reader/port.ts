@@ -100,6 +100,7 @@ export interface ReaderEvent {
     | 'standing still'
     | 'going on'
     | 'log gap'
+    | 'log not trimmed'
     | 'record unreadable'
     | 'gateway ended'
     | 'bus trouble';
