@@ -8,7 +8,7 @@ import { type Bus, MemoryCluster, type MemoryBus, SimClock, type StreamMessage }
 import { decodeLease, LEASE_STREAM, leaseStreamConfig, parseLeaseSubject } from '#lease';
 import { logStreamConfig } from '#log';
 import type { Directory } from '#registry';
-import { createLogger, createMetrics } from '#runtime';
+import { createLogger, type Metrics } from '#runtime';
 import { stateStreamConfig } from '#state';
 import { Dispatcher } from '../../services/dispatcher/dispatcher.ts';
 import { createGatewayCore } from '../../services/gateway/core.ts';
@@ -56,6 +56,14 @@ const everybodyMayEverything: Directory = {
   access: () => ({ mayPublish: () => true, maySubscribe: () => true }),
   eventFilters: () => [],
   onChange: () => () => undefined,
+};
+
+/** The real ones watch the process for as long as it lives, and would keep every history alive. */
+const NO_METRICS: Metrics = {
+  counter: () => undefined,
+  gauge: () => undefined,
+  histogram: () => ({ observe: () => undefined }),
+  text: () => Promise.resolve(''),
 };
 
 export class SimCluster {
@@ -118,7 +126,7 @@ export class SimCluster {
       clock: bus.control.clock,
       random: this.random,
       logger: createLogger({ name: 'gateway', level: 'silent' }),
-      metrics: createMetrics(),
+      metrics: NO_METRICS,
       directory: everybodyMayEverything,
       partitions: this.partitions,
       instance: `gateway-${number}`,
