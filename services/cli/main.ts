@@ -6,6 +6,7 @@
 import { Command } from 'commander';
 import { Fault } from '#base';
 import { certsCommand } from './certs/certs-command.ts';
+import { clientsCommand } from './clients/clients-command.ts';
 import { demoCommand } from './demo/demo-command.ts';
 import { devCommand } from './dev/dev-command.ts';
 import { publishCommand } from './mqtt/publish-command.ts';
@@ -23,6 +24,7 @@ subscribeCommand(program);
 certsCommand(program);
 applyCommand(program);
 allowCommand(program);
+clientsCommand(program);
 
 try {
   await program.parseAsync();

@@ -10,6 +10,7 @@ import { ControlClient, DEFAULT_API_URL } from './control-client.ts';
 import type { AccessCheck } from './control-client.ts';
 import { formatted, outputOption } from './output.ts';
 import type { OutputFormat } from './output.ts';
+import { told } from './told.ts';
 
 export const DENIED_EXIT_CODE = 2;
 
@@ -29,9 +30,11 @@ export function allowCommand(program: Command): void {
         topic: string,
         options: { api: string; output: OutputFormat },
       ) => {
-        const check = await new ControlClient(options.api).checkAccess(client, operation, topic);
-        writeCheck(check, options.output, console.log);
-        if (!check.allowed) process.exitCode = DENIED_EXIT_CODE;
+        await told(async () => {
+          const check = await new ControlClient(options.api).checkAccess(client, operation, topic);
+          writeCheck(check, options.output, console.log);
+          if (!check.allowed) process.exitCode = DENIED_EXIT_CODE;
+        });
       },
     );
 }
