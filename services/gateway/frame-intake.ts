@@ -60,7 +60,7 @@ export class FrameIntake implements FrameSink {
       readFrame(frame, this.#readers, this);
       this.framesTaken++;
     } catch (fault) {
-      if (!(fault instanceof Fault) && !(fault instanceof RangeError)) throw fault;
+      if (!(fault instanceof Fault)) throw fault;
       this.framesDamaged++;
     }
     const { table, links } = this.#o;
