@@ -44,7 +44,7 @@ export class Checker {
     }
   }
 
-  /** `qos0From`: no fault was on from that publish on, so QoS 0 must arrive, too. */
+  /** `qos0From`: nothing went wrong from that publish on, so QoS 0 must arrive, too. */
   check(qos0From: number): void {
     this.#readLog();
     this.#checkAcknowledged();

@@ -1,6 +1,8 @@
 /** What goes wrong in a history, and how big things are. */
 export interface HistorySetting {
   readonly name: string;
+  /** Nothing goes wrong: what is published at QoS 0 after a SUBACK must arrive, too. */
+  readonly qos0IsComplete?: true;
   // Chances per message or append.
   readonly coreLoss?: number;
   readonly appendAnswerLost?: number;

@@ -55,7 +55,7 @@ export class History {
     this.#chaos.heal();
     this.#drain();
     const qos0From = this.#lastEffort();
-    this.#checker.check(qos0From);
+    this.#checker.check(this.#setting.qos0IsComplete === true ? 0 : qos0From);
     this.#checkRetained();
     this.#checkEnd();
     return this.problems;

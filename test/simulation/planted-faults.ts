@@ -3,7 +3,7 @@
  * checker of histories would notice.
  */
 import type { Random } from '#base';
-import type { Bus } from '#bus';
+import type { Bus, MemoryBus } from '#bus';
 import { decodeMessage, encodeMessage, INTEREST_SUBJECTS, type InterestDelta } from '#frames';
 import type { HistorySetting } from './history.ts';
 import type { Tamper } from './sim-cluster.ts';
@@ -104,6 +104,31 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
     setting: {},
     tamper: (bus, role) =>
       role === 'gateway' ? lyingToOwners(bus, (m) => ('upTo' in m ? { ...m, upTo: 0 } : m)) : bus,
+  },
+  {
+    name: 'a gateway does not give identifiers back (rule 16)',
+    expects: /\d+ identifiers are held for \d+ clients/,
+    setting: {},
+    tamper: (bus, role) =>
+      role === 'gateway'
+        ? lyingToOwners(bus, (m) => (m.t === 'release' ? { ...m, clientIdentifier: '' } : m))
+        : bus,
+  },
+  {
+    name: 'a gateway answers SUBSCRIBE before the others follow (ADR 0006)',
+    expects: /I3: z\d+ .*missing/,
+    setting: { qos0IsComplete: true },
+    tamper: (bus, role) => {
+      if (role !== 'gateway') return bus;
+      return changed(bus, {
+        subscribe: (subject, onMessage) =>
+          bus.subscribe(subject, (message) => {
+            if (subject !== INTEREST_SUBJECTS) return onMessage(message);
+            // It follows, but only when SUBACK has long been sent.
+            (bus as MemoryBus).control.clock.after(600, () => onMessage(message));
+          }),
+      });
+    },
   },
   {
     name: 'a new owner does not learn who holds which identifier (rule 16)',

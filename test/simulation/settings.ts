@@ -4,7 +4,7 @@ import type { HistorySetting } from './history-setting.ts';
 const MEBIBYTE = 1024 * 1024;
 
 export const SETTINGS: readonly HistorySetting[] = [
-  { name: 'calm' },
+  { name: 'calm', qos0IsComplete: true },
   { name: 'core messages lost', coreLoss: 0.05 },
   { name: 'core messages damaged', damage: 0.05 },
   {
