@@ -2,25 +2,33 @@
  * Access compiler — groups × bindings × topic spaces, worked out for one identity.
  *
  * Rule:  allowed is what a template of a space allows that is bound to a group of the identity,
- *        with the client's values put in (event-grid §8, §9). No binding: denied.
+ *        with the client's values put in (event-grid §8, §9). No binding: denied. What a binding
+ *        denies no other allows; a subscription must not even overlap it.
  * Cost:  once per identity and generation: one query per bound group, one expansion per template.
  *        A decision walks the identity's filters; gateways cache it per connection and topic.
  * Same rules give the same object again, so that a change elsewhere costs an open connection
  * nothing.
  */
-import { compileTemplate, expandTemplate, filterCovers, topicMatchesFilter } from '#topics';
+import {
+  compileTemplate,
+  expandTemplate,
+  filterCovers,
+  filtersOverlap,
+  topicMatchesFilter,
+} from '#topics';
 import type { TopicTemplate } from '#topics';
 import type { Access, Identity } from './directory.ts';
 import { parseGroupQuery } from './group-query.ts';
 import type { GroupQuery } from './group-query.ts';
 import type { RegistryImage } from './registry-image.ts';
-import { ALL_CLIENTS_GROUP } from './resources.ts';
+import { ALL_CLIENTS_GROUP, PERMISSIONS } from './resources.ts';
 import type { Permission } from './resources.ts';
 
 /** Bindings resolved to what they mean; made anew with each generation of the registry. */
 interface Rule {
   readonly group: GroupQuery;
   readonly permission: Permission;
+  readonly denies: boolean;
   readonly templates: readonly TopicTemplate[];
 }
 
@@ -58,47 +66,65 @@ export class AccessCompiler {
     // Only what was authenticated is a client: an anonymous identity is in no group, not in $all.
     if (identity.source === 'anonymous') return NO_ACCESS;
     this.#rules ??= resolveRules(this.#image);
-    const publish = new Set<string>();
-    const subscribe = new Set<string>();
-    for (const { group, permission, templates } of this.#rules) {
+    const allowed = { Publisher: new Set<string>(), Subscriber: new Set<string>() };
+    const denied = { Publisher: new Set<string>(), Subscriber: new Set<string>() };
+    for (const { group, permission, denies, templates } of this.#rules) {
       if (!group(identity)) continue;
-      const filters = permission === 'Publisher' ? publish : subscribe;
+      const filters = (denies ? denied : allowed)[permission];
       for (const template of templates) {
         for (const filter of expandTemplate(template, identity)) filters.add(filter);
       }
     }
-    return new FilterAccess([...publish], [...subscribe]);
+    return new FilterAccess(listsOf(allowed), listsOf(denied));
   }
 }
 
-/** Allow lists of one identity. */
-class FilterAccess implements Access {
-  readonly #publish: readonly string[];
-  readonly #subscribe: readonly string[];
+type FilterLists = Readonly<Record<Permission, readonly string[]>>;
 
-  constructor(publish: readonly string[], subscribe: readonly string[]) {
-    this.#publish = publish;
-    this.#subscribe = subscribe;
+function listsOf({ Publisher, Subscriber }: Record<Permission, ReadonlySet<string>>): FilterLists {
+  return { Publisher: [...Publisher], Subscriber: [...Subscriber] };
+}
+
+/** Filters of one identity. */
+class FilterAccess implements Access {
+  readonly #allowed: FilterLists;
+  readonly #denied: FilterLists;
+
+  constructor(allowed: FilterLists, denied: FilterLists) {
+    this.#allowed = allowed;
+    this.#denied = denied;
   }
 
   mayPublish(topic: string): boolean {
-    for (const filter of this.#publish) if (topicMatchesFilter(topic, filter)) return true;
+    for (const filter of this.#denied.Publisher)
+      if (topicMatchesFilter(topic, filter)) return false;
+    for (const filter of this.#allowed.Publisher)
+      if (topicMatchesFilter(topic, filter)) return true;
     return false;
   }
 
   maySubscribe(topicFilter: string): boolean {
-    for (const filter of this.#subscribe) if (filterCovers(filter, topicFilter)) return true;
+    for (const filter of this.#denied.Subscriber) {
+      if (filtersOverlap(filter, topicFilter)) return false;
+    }
+    for (const filter of this.#allowed.Subscriber)
+      if (filterCovers(filter, topicFilter)) return true;
     return false;
   }
 
   isLike(other: FilterAccess): boolean {
-    return isSame(this.#publish, other.#publish) && isSame(this.#subscribe, other.#subscribe);
+    return isSame(this.#allowed, other.#allowed) && isSame(this.#denied, other.#denied);
   }
 }
 
-const NO_ACCESS = new FilterAccess([], []);
+const NO_FILTERS: FilterLists = { Publisher: [], Subscriber: [] };
+const NO_ACCESS = new FilterAccess(NO_FILTERS, NO_FILTERS);
 
-function isSame(one: readonly string[], other: readonly string[]): boolean {
+function isSame(one: FilterLists, other: FilterLists): boolean {
+  return PERMISSIONS.every((permission) => isSameList(one[permission], other[permission]));
+}
+
+function isSameList(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((filter, index) => filter === other[index]);
 }
 
@@ -108,10 +134,11 @@ function resolveRules(image: RegistryImage): Rule[] {
   for (const { spec } of image.all('permissionBindings')) {
     const group = groups.get(spec.clientGroupName) ?? groupOf(image, spec.clientGroupName);
     const templates = templatesOf(image, spec.topicSpaceName);
-    // A reference that leads nowhere allows nothing.
+    // A reference that leads nowhere says nothing; the API does not let one come about.
     if (group === undefined || templates.length === 0) continue;
     groups.set(spec.clientGroupName, group);
-    rules.push({ group, permission: spec.permission, templates });
+    const { permission, effect } = spec;
+    rules.push({ group, permission, denies: effect === 'Deny', templates });
   }
   return rules;
 }

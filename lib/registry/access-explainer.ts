@@ -4,12 +4,18 @@
  * Rule: the parts that `access-compiler.ts` is made of, asked one binding at a time, so that the
  *       answer is the gateways' own. For people: it costs a walk through all bindings.
  */
-import { compileTemplate, expandTemplate, filterCovers, topicMatchesFilter } from '#topics';
+import {
+  compileTemplate,
+  expandTemplate,
+  filterCovers,
+  filtersOverlap,
+  topicMatchesFilter,
+} from '#topics';
 import { groupOf } from './access-compiler.ts';
 import type { GroupQuery } from './group-query.ts';
 import type { RegistryImage } from './registry-image.ts';
 import { ALL_CLIENTS_GROUP } from './resources.ts';
-import type { ClientSpec, Resource } from './resources.ts';
+import type { ClientSpec, Effect, Resource } from './resources.ts';
 
 /** Bindings told in one answer. */
 export const BINDINGS_TOLD_MAX = 1_000;
@@ -22,6 +28,7 @@ export interface BindingCheck {
   readonly clientGroupName: string;
   readonly topicSpaceName: string;
   readonly isMember: boolean;
+  readonly effect: Effect;
   /** Empty: none covers the topic. */
   readonly topicTemplate: string;
   /** The template with the client's values. */
@@ -42,23 +49,30 @@ export function explainAccess(
   topic: string,
 ): AccessExplanation {
   const wanted = operation === 'publish' ? 'Publisher' : 'Subscriber';
-  const covers = operation === 'publish' ? matches : filterCovers;
+  const isPublish = operation === 'publish';
+  const touches = {
+    Allow: isPublish ? matches : filterCovers,
+    Deny: isPublish ? matches : filtersOverlap,
+  };
   const bindings: BindingCheck[] = [];
   for (const name of image.names('permissionBindings')) {
     const spec = image.get('permissionBindings', name)?.spec;
     if (spec === undefined || spec.permission !== wanted) continue;
-    const { clientGroupName, topicSpaceName } = spec;
+    const { clientGroupName, topicSpaceName, effect = 'Allow' } = spec;
     const isMember = groupNamed(image, clientGroupName)?.(client.spec) === true;
-    const found = coveringTemplate(image, topicSpaceName, client.spec, (f) => covers(f, topic));
+    const found = coveringTemplate(image, topicSpaceName, client.spec, (f) =>
+      touches[effect](f, topic),
+    );
     bindings.push({
-      ...{ permissionBindingName: name, clientGroupName, topicSpaceName, isMember },
+      ...{ permissionBindingName: name, clientGroupName, topicSpaceName, isMember, effect },
       ...found,
     });
   }
-  const deciding = bindings.find(({ isMember, topicTemplate }) => isMember && topicTemplate !== '');
+  const concerning = bindings.filter((one) => one.isMember && one.topicTemplate !== '');
+  const deciding = concerning.find(({ effect }) => effect === 'Deny') ?? concerning[0];
   const isEnabled = client.spec.state === 'Enabled';
   return {
-    allowed: deciding !== undefined && isEnabled,
+    allowed: deciding?.effect === 'Allow' && isEnabled,
     explanation: explain(client, deciding, bindings),
     bindings: bindings.slice(0, BINDINGS_TOLD_MAX),
   };
@@ -73,7 +87,8 @@ function explain(
   if (deciding !== undefined) {
     const { permissionBindingName, clientGroupName, topicSpaceName, topicTemplate } = deciding;
     const space = `template ${topicTemplate} of topic space ${topicSpaceName}`;
-    return `binding ${permissionBindingName} gives group ${clientGroupName} ${space}`;
+    const verb = deciding.effect === 'Deny' ? 'denies' : 'gives';
+    return `binding ${permissionBindingName} ${verb} group ${clientGroupName} ${space}`;
   }
   const byDefault = 'what no binding allows is denied';
   if (bindings.length === 0) return `there is no binding for this operation: ${byDefault}`;

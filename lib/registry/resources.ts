@@ -41,6 +41,9 @@ export type ClientState = (typeof CLIENT_STATES)[number];
 export const PERMISSIONS = ['Publisher', 'Subscriber'] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
+export const EFFECTS = ['Allow', 'Deny'] as const;
+export type Effect = (typeof EFFECTS)[number];
+
 /** Fields of a certificate that can give the authentication name (event-grid §6.3). */
 export const NAME_SOURCES = [
   'ClientCertificateSubject',
@@ -137,6 +140,8 @@ export interface PermissionBindingSpec {
   readonly clientGroupName: string;
   readonly topicSpaceName: string;
   readonly permission: Permission;
+  /** Records of before it was known lack it: they allow. */
+  readonly effect?: Effect;
 }
 
 export interface EventSubscriptionSpec {

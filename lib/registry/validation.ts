@@ -12,6 +12,7 @@ import { parseGroupQuery, QUERY_LENGTH_MAX } from './group-query.ts';
 import * as limits from './limits.ts';
 import {
   ALL_CLIENTS_GROUP,
+  EFFECTS,
   NAME_SOURCES,
   NAMESPACE_SETTINGS_NAME,
   PERMISSIONS,
@@ -136,7 +137,12 @@ function readPermissionBinding(spec: SpecReader): resources.PermissionBindingSpe
     spec.refuse('permission', `must be one of ${PERMISSIONS.join(', ')}`);
   }
   const description = readDescription(spec);
-  return { description, clientGroupName, topicSpaceName, permission: permission ?? 'Subscriber' };
+  // Text fields of protobuf that are left out are empty.
+  const effect = spec.value('effect') === '' ? undefined : spec.choice('effect', EFFECTS);
+  return {
+    ...{ description, clientGroupName, topicSpaceName, permission: permission ?? 'Subscriber' },
+    effect: effect ?? 'Allow',
+  };
 }
 
 function readReference(spec: SpecReader, field: string): string {

@@ -1,5 +1,6 @@
 /** lib/topics — topic filters: index, matching, covering, shared names, topic templates. */
 export { FilterIndex } from './filter-index.ts';
+export { filtersOverlap } from './filter-overlap.ts';
 export { filterCovers, isTopicFilter, isTopicName, topicMatchesFilter } from './topic-filter.ts';
 export { isSharedFilter, parseShared } from './shared-filter.ts';
 export type { SharedFilter } from './shared-filter.ts';

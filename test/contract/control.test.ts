@@ -356,12 +356,12 @@ test('an access check tells which group, space and binding decide', async () => 
   assert.deepEqual(allowed.bindings.slice(0, 2), [
     {
       ...{ permissionBindingName: 'checked-a', clientGroupName: 'checked-south' },
-      ...{ topicSpaceName: 'checked-sites', isMember: false },
+      ...{ topicSpaceName: 'checked-sites', isMember: false, effect: 'Allow' },
       ...{ topicTemplate: topicTemplates[1], topicFilter: 'sites/north/#' },
     },
     {
       ...{ permissionBindingName: 'checked-b', clientGroupName: '$all' },
-      ...{ topicSpaceName: 'checked-sites', isMember: true },
+      ...{ topicSpaceName: 'checked-sites', isMember: true, effect: 'Allow' },
       ...{ topicTemplate: topicTemplates[1], topicFilter: 'sites/north/#' },
     },
   ]);

@@ -51,6 +51,7 @@ export function writeCheck(check: AccessCheck, output: OutputFormat, out: WriteL
       binding.topicTemplate === ''
         ? `space ${topicSpaceName} does not cover the topic`
         : `space ${topicSpaceName} covers it by ${binding.topicTemplate} (${binding.topicFilter})`;
-    out(`  binding ${permissionBindingName}: ${group}, ${space}`);
+    const word = binding.effect === 'Deny' ? ' (denies)' : '';
+    out(`  binding ${permissionBindingName}${word}: ${group}, ${space}`);
   }
 }

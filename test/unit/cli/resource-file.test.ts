@@ -8,7 +8,7 @@ import { readResourceFile } from '../../../services/cli/registry/resource-file.t
 
 test('faults of a file name the line', () => {
   const faults: [string, RegExp][] = [
-    ['kind: Klient\nname: a', /^f:1: kind: must be one of CaCertificate, Client/],
+    ['kind: Klient\nname: a', /^f:1: kind: must be one of NamespaceSettings, CaCertificate, /],
     ['\nkind: Client\nnome: a', /^f:2: name: must be a text/],
     ['kind: Client\nname: 7', /^f:2: name: must be a text/],
     ['- a', /^f:1: must be an object/],

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { AccessCompiler } from '../../../lib/registry/access-compiler.ts';
 import { explainAccess } from '../../../lib/registry/access-explainer.ts';
+import type { Identity } from '../../../lib/registry/directory.ts';
 import { resourceSubject } from '../../../lib/registry/names.ts';
 import { encodeRecord } from '../../../lib/registry/record.ts';
 import { RegistryImage } from '../../../lib/registry/registry-image.ts';
@@ -33,6 +34,7 @@ const binding = fc.record({
   group: fc.constantFrom('$all', 'ones', 'twos'),
   space: fc.constantFrom('first', 'second'),
   permission: fc.constantFrom('Publisher', 'Subscriber'),
+  effect: fc.constantFrom('Allow', 'Allow', 'Deny'),
 });
 const topic = fc.array(fc.constantFrom('a', 'b', 'dev'), { minLength: 1, maxLength: 4 });
 
@@ -47,8 +49,8 @@ test('the explanation says what the gateways decide', () => {
       put(image, 'clientGroups', 'twos', { query: 'attributes.n = 2' });
       put(image, 'topicSpaces', 'first', { topicTemplates: first });
       put(image, 'topicSpaces', 'second', { topicTemplates: second });
-      list.forEach(({ group: clientGroupName, space: topicSpaceName, permission }, index) => {
-        const spec = { clientGroupName, topicSpaceName, permission };
+      list.forEach(({ group: clientGroupName, space: topicSpaceName, ...rest }, index) => {
+        const spec = { clientGroupName, topicSpaceName, ...rest };
         put(image, 'permissionBindings', `binding-${index}`, spec);
       });
       const client = image.get('clients', 'dev');
@@ -70,4 +72,32 @@ test('the explanation says what the gateways decide', () => {
       }
     }),
   );
+});
+
+test('what a binding denies no other allows, and no wider subscription brings', () => {
+  const image = new RegistryImage();
+  put(image, 'clients', 'dev', {});
+  put(image, 'topicSpaces', 'all', { topicTemplates: ['sites/#'] });
+  put(image, 'topicSpaces', 'secret', { topicTemplates: ['sites/+/secret/#'] });
+  const deny = { clientGroupName: '$all', topicSpaceName: 'secret', effect: 'Deny' };
+  for (const permission of ['Publisher', 'Subscriber']) {
+    const spec = { clientGroupName: '$all', topicSpaceName: 'all', permission };
+    put(image, 'permissionBindings', `allow-${permission}`, spec);
+    put(image, 'permissionBindings', `deny-${permission}`, { ...deny, permission });
+  }
+  const identity: Identity = {
+    ...{ clientName: 'dev', authenticationName: 'dev', attributes: {} },
+    source: 'token',
+  };
+  const access = new AccessCompiler(image).accessOf(identity);
+  assert.equal(access.mayPublish('sites/a/open'), true);
+  assert.equal(access.mayPublish('sites/a/secret/x'), false);
+  assert.equal(access.maySubscribe('sites/+/open'), true);
+  for (const filter of ['sites/#', 'sites/a/+', 'sites/+/secret/x', 'sites/a/secret']) {
+    assert.equal(access.maySubscribe(filter), false, filter);
+  }
+  const client = image.get('clients', 'dev');
+  assert.ok(client !== undefined);
+  const told = explainAccess(image, client, 'publish', 'sites/a/secret/x');
+  assert.match(told.explanation, /^binding deny-Publisher denies group \$all template/);
 });

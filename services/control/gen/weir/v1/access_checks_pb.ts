@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weir/v1/access_checks.proto.
  */
 export const file_weir_v1_access_checks: GenFile = /*@__PURE__*/
-  fileDesc("Cht3ZWlyL3YxL2FjY2Vzc19jaGVja3MucHJvdG8SB3dlaXIudjEikwEKC0FjY2Vzc0NoZWNrEhMKC2NsaWVudF9uYW1lGAEgASgJEhEKCW9wZXJhdGlvbhgCIAEoCRINCgV0b3BpYxgDIAEoCRIPCgdhbGxvd2VkGAQgASgIEhMKC2V4cGxhbmF0aW9uGAUgASgJEicKCGJpbmRpbmdzGAYgAygLMhUud2Vpci52MS5CaW5kaW5nQ2hlY2sipQEKDEJpbmRpbmdDaGVjaxIfChdwZXJtaXNzaW9uX2JpbmRpbmdfbmFtZRgBIAEoCRIZChFjbGllbnRfZ3JvdXBfbmFtZRgCIAEoCRIYChB0b3BpY19zcGFjZV9uYW1lGAMgASgJEhEKCWlzX21lbWJlchgEIAEoCBIWCg50b3BpY190ZW1wbGF0ZRgFIAEoCRIUCgx0b3BpY19maWx0ZXIYBiABKAkiRgoYQ3JlYXRlQWNjZXNzQ2hlY2tSZXF1ZXN0EioKDGFjY2Vzc19jaGVjaxgBIAEoCzIULndlaXIudjEuQWNjZXNzQ2hlY2syngEKEkFjY2Vzc0NoZWNrU2VydmljZRKHAQoRQ3JlYXRlQWNjZXNzQ2hlY2sSIS53ZWlyLnYxLkNyZWF0ZUFjY2Vzc0NoZWNrUmVxdWVzdBoULndlaXIudjEuQWNjZXNzQ2hlY2siOYLT5JMCMzoMYWNjZXNzX2NoZWNrIiMvdjEvbmFtZXNwYWNlcy9kZWZhdWx0L2FjY2Vzc0NoZWNrc2IGcHJvdG8z", [file_google_api_annotations]);
+  fileDesc("Cht3ZWlyL3YxL2FjY2Vzc19jaGVja3MucHJvdG8SB3dlaXIudjEikwEKC0FjY2Vzc0NoZWNrEhMKC2NsaWVudF9uYW1lGAEgASgJEhEKCW9wZXJhdGlvbhgCIAEoCRINCgV0b3BpYxgDIAEoCRIPCgdhbGxvd2VkGAQgASgIEhMKC2V4cGxhbmF0aW9uGAUgASgJEicKCGJpbmRpbmdzGAYgAygLMhUud2Vpci52MS5CaW5kaW5nQ2hlY2sitQEKDEJpbmRpbmdDaGVjaxIfChdwZXJtaXNzaW9uX2JpbmRpbmdfbmFtZRgBIAEoCRIZChFjbGllbnRfZ3JvdXBfbmFtZRgCIAEoCRIYChB0b3BpY19zcGFjZV9uYW1lGAMgASgJEhEKCWlzX21lbWJlchgEIAEoCBIWCg50b3BpY190ZW1wbGF0ZRgFIAEoCRIUCgx0b3BpY19maWx0ZXIYBiABKAkSDgoGZWZmZWN0GAcgASgJIkYKGENyZWF0ZUFjY2Vzc0NoZWNrUmVxdWVzdBIqCgxhY2Nlc3NfY2hlY2sYASABKAsyFC53ZWlyLnYxLkFjY2Vzc0NoZWNrMp4BChJBY2Nlc3NDaGVja1NlcnZpY2UShwEKEUNyZWF0ZUFjY2Vzc0NoZWNrEiEud2Vpci52MS5DcmVhdGVBY2Nlc3NDaGVja1JlcXVlc3QaFC53ZWlyLnYxLkFjY2Vzc0NoZWNrIjmC0+STAjM6DGFjY2Vzc19jaGVjayIjL3YxL25hbWVzcGFjZXMvZGVmYXVsdC9hY2Nlc3NDaGVja3NiBnByb3RvMw", [file_google_api_annotations]);
 
 /**
  * @generated from message weir.v1.AccessCheck
@@ -56,7 +56,7 @@ export type AccessCheck = Message<"weir.v1.AccessCheck"> & {
 
   /**
    * Set in the answer: every permission binding for the operation, in the order of names, at most
-   * 1,000. One that has a matching filter and the client in its group is enough.
+   * 1,000. One that has a matching filter and the client in its group is enough, if none denies.
    *
    * @generated from field: repeated weir.v1.BindingCheck bindings = 6;
    */
@@ -111,6 +111,13 @@ export type BindingCheck = Message<"weir.v1.BindingCheck"> & {
    * @generated from field: string topic_filter = 6;
    */
   topicFilter: string;
+
+  /**
+   * `Allow` or `Deny`: one that denies is stronger.
+   *
+   * @generated from field: string effect = 7;
+   */
+  effect: string;
 };
 
 /**
