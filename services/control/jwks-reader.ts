@@ -66,6 +66,7 @@ export class JwksReader {
     const issuers = store.list('jwtIssuers', '', ISSUERS_MAX).resources;
     const names = new Set(issuers.map(({ name }) => name));
     for (const name of this.#due.keys()) if (!names.has(name)) this.#due.delete(name);
+    this.#removeLeftOvers(store, names);
     for (const issuer of issuers) {
       const { name, revision, spec } = issuer;
       if (spec.jwksUrl === '' || this.#reading.has(name)) continue;
@@ -74,6 +75,23 @@ export class JwksReader {
       if (due !== undefined && due.revision === revision && nowMs < due.atMs) continue;
       this.#reading.add(name);
       void this.#read(store, issuer);
+    }
+  }
+
+  /** Key sets whose issuer is gone; what fails is tried at the next look. */
+  #removeLeftOvers(store: RegistryStore, issuers: ReadonlySet<string>): void {
+    for (const { name } of store.list('jwtKeySets', '', ISSUERS_MAX).resources) {
+      if (issuers.has(name) || this.#reading.has(name)) continue;
+      this.#reading.add(name);
+      store
+        .write({ kind: 'jwtKeySets', name, action: 'delete' })
+        .catch((cause: unknown) => {
+          this.#options.logger.warn('key set cannot be removed', {
+            issuer: name,
+            why: String(cause),
+          });
+        })
+        .finally(() => this.#reading.delete(name));
     }
   }
 
