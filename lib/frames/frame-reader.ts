@@ -132,8 +132,10 @@ export function readFrame(frame: Buffer, readers: FrameReaders, sink: FrameSink)
       readers.page.open(frame, body, end);
       sink.onPage(readers.page);
     } else if (kind === SECTION_ANSWER) {
-      sink.onAnswer(decodeAnswer(frame.subarray(body, end)));
-    } else throw new Fault('WEIR_WIRE', `frame section of unknown kind ${kind}`);
+      const answer = decodeAnswer(frame.subarray(body, end));
+      if (answer !== undefined) sink.onAnswer(answer);
+    }
+    // Any other kind is of a later version: its length says where the next section begins.
     at = end;
   }
 }

@@ -4,7 +4,8 @@
  * Why:  they come from other processes, perhaps of another version. A field that is missing or of
  *       another type would show as an error somewhere inside an owner or a gateway and end it.
  * Cost: a look at each field; the messages are rare (per connection or rarer).
- * Ends: `Fault` WEIR_WIRE, for the hearer to count; the sender repeats what it still wants.
+ * Ends: `Fault` WEIR_WIRE, for the hearer to count; the sender repeats what it still wants. A kind
+ *       that is not known is of a later version and passed over: what travels beside it counts.
  */
 import { Fault } from '#base';
 import type { Bus, BusMessage } from '#bus';
@@ -90,24 +91,28 @@ const WHOLE_FIELDS: Fields = {
   filters: listOf(text),
 };
 
-/** One answer of an owner, from the body of its section. */
-export function decodeAnswer(bytes: Buffer): OwnerMessage {
+/** One answer of an owner, from the body of its section; undefined: of a kind not known here. */
+export function decodeAnswer(bytes: Buffer): OwnerMessage | undefined {
   let message: unknown;
   try {
     message = JSON.parse(bytes.toString('utf8'));
   } catch (cause) {
     throw new Fault('WEIR_WIRE', 'answer is not JSON', cause);
   }
-  return checked(message, 'answer', { t: text, p: whole, epoch: whole }, OWNER_FIELDS);
+  return ofKind(message, 'answer', { t: text, p: whole, epoch: whole }, OWNER_FIELDS);
 }
 
-/** What gateways ask of an owner: an array. */
+/** What gateways ask of an owner: an array, without kinds that are not known here. */
 export function decodeRequests(bytes: Buffer): readonly GatewayMessage[] {
   const messages = decodeMessage<unknown>(bytes);
   if (!Array.isArray(messages)) throw new Fault('WEIR_WIRE', 'requests are no array');
-  return messages.map((message: unknown) =>
-    checked<GatewayMessage>(message, 'request', { t: text, inc: text }, GATEWAY_FIELDS),
-  );
+  const known: GatewayMessage[] = [];
+  for (const message of messages as readonly unknown[]) {
+    const fields = { t: text, inc: text };
+    const request = ofKind<GatewayMessage>(message, 'request', fields, GATEWAY_FIELDS);
+    if (request !== undefined) known.push(request);
+  }
+  return known;
 }
 
 export function decodeDelta(bytes: Buffer): InterestDelta {
@@ -144,19 +149,20 @@ export function hear<T>(
   });
 }
 
-function checked<T>(
+function checked<T>(value: unknown, what: string, fields: Fields): T {
+  if (!has(fields)(value)) throw new Fault('WEIR_WIRE', `${what} lacks a field`);
+  return value as T;
+}
+
+function ofKind<T>(
   value: unknown,
   what: string,
-  fields: Fields,
-  byType?: Readonly<Record<string, Fields>>,
-): T {
-  if (!has(fields)(value)) throw new Fault('WEIR_WIRE', `${what} lacks a field`);
-  if (byType === undefined) return value as T;
-  const { t } = value as { t: string };
-  const own = Object.hasOwn(byType, t) ? byType[t] : undefined;
-  if (own === undefined) throw new Fault('WEIR_WIRE', `${what} of unknown kind ${t}`);
-  if (!has(own)(value)) throw new Fault('WEIR_WIRE', `${what} ${t} lacks a field`);
-  return value as T;
+  common: Fields,
+  byKind: Readonly<Record<string, Fields>>,
+): T | undefined {
+  const { t } = checked<{ t: string }>(value, what, common);
+  const own = Object.hasOwn(byKind, t) ? byKind[t] : undefined;
+  return own === undefined ? undefined : checked<T>(value, `${what} ${t}`, own);
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -172,6 +172,19 @@ describe('frames', () => {
     );
   });
 
+  it('pass over sections of a later version', () => {
+    const { channel, frames } = newChannel();
+    const hello = { t: 'hello', p: 1, epoch: 2 } as const;
+    channel.addAnswer({ t: 'later', p: 1, epoch: 2 });
+    channel.addAnswer(hello);
+    channel.flush();
+    const later = Buffer.from([1, 99, 0, 0, 0, 3, 7, 7, 7]);
+    const frame = Buffer.concat([later, (frames[0] as Buffer).subarray(1)]);
+    const collector = new Collector();
+    readFrame(frame, new FrameReaders(), collector);
+    assert.deepEqual(collector.sections, [hello]);
+  });
+
   it('answer damage with a Fault', () => {
     const sections = fc.array(fc.oneof(range, answer, page), { minLength: 1, maxLength: 4 });
     const flips = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 });

@@ -114,8 +114,16 @@ describe('messages between processes', () => {
       }
       isRefused(decodeAnswer, bytes.subarray(1));
     }
-    isRefused(decodeAnswer, Buffer.from('{"t":"toString","p":0,"epoch":1}'));
-    isRefused(decodeRequests, encodeMessage([{ t: 'constructor', inc: 'g' }]));
+    isRefused(decodeAnswer, Buffer.from('{"t":"hello","p":"0","epoch":1}'));
+  });
+
+  it('are passed over, alone, when they are of a later version', () => {
+    for (const t of ['toString', 'constructor', 'later']) {
+      assert.equal(decodeAnswer(Buffer.from(JSON.stringify({ t, p: 0, epoch: 1 }))), undefined);
+      const known = GATEWAY[0];
+      const batch = encodeMessage([{ t, inc: 'g' }, known, { t, inc: 'h' }]);
+      assert.deepEqual(decodeRequests(batch), [known]);
+    }
   });
 
   it('are counted when they cannot be read, and the next one is heard', () => {

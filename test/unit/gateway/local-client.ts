@@ -1,7 +1,12 @@
 /** A client that only writes down what it is handed. */
 import type { Reason } from '#base';
 import type { PublishView } from '#mqtt';
-import type { Delivery, LiveHold, LocalClient, Subscription } from '../../../services/gateway/port.ts';
+import type {
+  Delivery,
+  LiveHold,
+  LocalClient,
+  Subscription,
+} from '../../../services/gateway/port.ts';
 import { payloadTextOf } from '../../fixtures/publish-view.ts';
 
 export interface Handed {
