@@ -145,6 +145,11 @@ test('[MQTT-4.12.0-1] an authentication method is refused with 0x8C', async () =
   assert.equal((await answer(5, { properties: method })).reasonCode, 0x8c);
 });
 
+test('who names a method that is offered is asked for a token, on the open listener, too', async () => {
+  const method = properties(property(0x15, field('CUSTOM-JWT')), property(0x16, field('x')));
+  assert.equal((await answer(5, { properties: method })).reasonCode, 0x87);
+});
+
 test('[MQTT-3.1.2-21] a keep alive of none or too long is answered with ours', async () => {
   const none = await answer(5, { clientIdentifier: 'ka0', keepAliveSeconds: 0 });
   assert.equal(none.properties?.serverKeepAlive, 1_160);
