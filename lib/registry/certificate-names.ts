@@ -1,7 +1,8 @@
 /**
  * Names in a client certificate that can prove an authentication name (event-grid §5, §6).
  *
- * Subject: the common name, or the whole subject as RFC 4514 writes it. Others: the subject alternative names of one type.
+ * Subject: the common name, or the whole subject as RFC 4514 writes it. Others: the subject
+ *          alternative names of one type.
  * Parsing: node:crypto gives the alternative names as one line, `TYPE:value, TYPE:value`, and puts
  *          a value that could be mistaken for more than one name in JSON quotes; only whole,
  *          well-formed entries count, so a value can never pass for another name.

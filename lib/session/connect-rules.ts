@@ -10,7 +10,7 @@ import type { Reason } from '#base';
 import type { ConnackProperties, ConnectPacket } from '#mqtt';
 import type { SessionLimits } from './session-limits.ts';
 
-/** Methods that carry a JSON Web Token as their data: Event Grid's, for any issuer and for Entra. */
+/** Methods whose data is a JSON Web Token: Event Grid's, for any issuer and for Entra. */
 const AUTHENTICATION_METHODS: ReadonlySet<string> = new Set(['CUSTOM-JWT', 'OAUTH2-JWT']);
 
 /** What holds for a connection after CONNACK. */

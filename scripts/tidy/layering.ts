@@ -47,6 +47,7 @@ export const PACKAGE_PLACES: Readonly<Record<string, readonly string[]>> = {
   commander: ['services/cli/', 'loadtest/'],
   'fast-check': ['test/'],
   'ipaddr.js': ['lib/registry/', 'services/gateway/', 'services/router/', 'test/'],
+  jose: ['lib/registry/', 'test/'],
   mqtt: ['services/cli/', 'test/', 'loadtest/'],
   'mqtt-packet': ['test/'],
   pino: ['lib/runtime/'],

@@ -1,8 +1,8 @@
 /**
  * Import of clients — one JSON object per line: a client as the API shows it.
  *
- * Shape:  lines are read as they are needed; REQUESTS_AT_ONCE are under way, so memory does not grow
- *         with the file. The registry writes one after another: some hundreds a second.
+ * Shape:  lines are read as they are needed; REQUESTS_AT_ONCE are under way, so memory does not
+ *         grow with the file. The registry writes one after another: some hundreds a second.
  * Faults: a line that is refused is told with file, line and field, the others go on. An API that
  *         cannot be reached ends the import: a Fault.
  */

@@ -36,6 +36,7 @@ export async function issueClientCertificate(request: IssueRequest): Promise<voi
   const { certificate, key } = store.paths(authenticationName);
   out(`${isMade ? 'made' : 'kept'} ${certificate} and ${key}`);
   const own = `-u ${quote(authenticationName)} --cert ${quote(certificate)} --key ${quote(key)}`;
-  const where = `-h ${quote(host)} -p ${quote(port)} --cafile ${quote(store.authority.certificate)}`;
+  const { certificate: authority } = store.authority;
+  const where = `-h ${quote(host)} -p ${quote(port)} --cafile ${quote(authority)}`;
   out(`mosquitto_pub ${where} ${own} -t TOPIC -m MESSAGE`);
 }
