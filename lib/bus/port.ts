@@ -132,6 +132,11 @@ export interface Bus {
   publish(subject: string, payload: Uint8Array, reply?: string): boolean;
   /** Core subscribe (`*` and `>` allowed). Returns a remover. Messages of one sender keep order. */
   subscribe(subject: string, onMessage: (message: BusMessage) => void): () => void;
+  /**
+   * Optional thanks for a large message: the receiver keeps no part of `payload`, its memory serves
+   * the next one. At most once; afterwards the bytes are anything.
+   */
+  giveBack(payload: Buffer): void;
   /** A subject that nobody else uses, for answers. */
   inbox(): string;
 

@@ -249,6 +249,11 @@ export class LogFeed {
   }
 
   #handle(message: StreamMessage): void {
+    this.#handOver(message);
+    this.#o.bus.giveBack(message.payload);
+  }
+
+  #handOver(message: StreamMessage): void {
     const { sequence, payload, storedAtMs } = message;
     const { recovered } = this.#o;
     this.records++;

@@ -212,6 +212,8 @@ class Core implements GatewayCore {
       }),
       bus.subscribe(frameSubject(incarnation), (message) => {
         if (this.#membership.holds()) this.#intake.take(message.payload);
+        // Whatever waits for a client has been copied.
+        bus.giveBack(message.payload);
       }),
       bus.subscribe(peerSubject(incarnation), (message) => {
         const holds = this.#membership.holds();
@@ -219,6 +221,7 @@ class Core implements GatewayCore {
           if (holds) this.#path.deliverFromPeer(view);
           else this.#peers.dropped++;
         });
+        bus.giveBack(message.payload);
       }),
       hear(
         bus,

@@ -104,6 +104,11 @@ export class MemoryBus implements Bus {
     };
   }
 
+  /** Who keeps a part in spite of it is to notice. */
+  giveBack(payload: Buffer): void {
+    payload.fill(0xdb);
+  }
+
   inbox(): string {
     return `_INBOX.${this.control.name}.${++this.#inboxes}`;
   }

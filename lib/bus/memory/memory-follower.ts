@@ -108,7 +108,8 @@ export class MemoryFollower implements Follower {
   #onMessage(message: StreamMessage): void {
     this.#next = message.sequence + 1;
     this.#creditBytes += message.payload.length;
-    this.#o.options.onMessage(message);
+    // The stream's own bytes stay whole, whatever becomes of those handed out.
+    this.#o.options.onMessage({ ...message, payload: Buffer.from(message.payload) });
     if (!this.#paused && this.#creditBytes >= CREDIT_STEP_BYTES) this.#giveCredit();
   }
 

@@ -68,6 +68,10 @@ export class NatsBus implements Bus {
     });
   }
 
+  giveBack(payload: Buffer): void {
+    this.#wire.giveBack(payload);
+  }
+
   inbox(): string {
     return this.#wire.newInbox();
   }

@@ -157,6 +157,11 @@ export class NatsConnection {
     if (last > 0) socket.uncork();
   }
 
+  /** The memory of a message that nobody keeps any part of. */
+  giveBack(payload: Buffer): void {
+    this.#parser.giveBack(payload);
+  }
+
   #onRead(buffer: Buffer, bytes: number): void {
     this.reads++;
     this.#parser.push(buffer, bytes);

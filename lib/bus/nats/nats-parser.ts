@@ -7,6 +7,7 @@
  * Cost:  1 ns a byte of the control line and 0.1 ns a byte of the body; small bodies share slabs.
  * Fails: what is not the protocol ends the parsing (`onBroken`): where a message begins is lost.
  */
+import { BodyPool } from './body-pool.ts';
 import { NatsMessage } from './nats-message.ts';
 
 export interface ParserEvents {
@@ -45,6 +46,7 @@ const EMPTY = Buffer.alloc(0);
 
 export class NatsParser {
   readonly #events: ParserEvents;
+  readonly #pool = new BodyPool();
   readonly #message = new NatsMessage();
   /** Positions of the first spaces of the line being read, and how many there are. */
   readonly #spaces = new Int32Array(SPACES_MAX + 1);
@@ -66,6 +68,11 @@ export class NatsParser {
   stop(): void {
     this.#stopped = true;
     this.#body = undefined;
+  }
+
+  /** The memory of a message that nobody keeps any part of. */
+  giveBack(payload: Buffer): void {
+    this.#pool.giveBack(payload);
   }
 
   /** Takes the first `length` bytes of `chunk`, which is free again after the call. */
@@ -186,7 +193,7 @@ export class NatsParser {
     message.replyStart = hasReply ? sidEnd + 1 : 0;
     message.replyEnd = hasReply ? (spaces[3] as number) : 0;
     this.#headerBytes = headerBytes;
-    const body = total === 0 ? EMPTY : Buffer.allocUnsafe(total);
+    const body = total === 0 ? EMPTY : this.#pool.take(total);
     const bodyEnd = at + total;
     if (bodyEnd + 2 > length) {
       if (line === chunk) this.#moveLine(message);

@@ -136,6 +136,11 @@ export class Wire {
     };
   }
 
+  /** The memory of a message that nobody keeps any part of. */
+  giveBack(payload: Buffer): void {
+    this.#link.connection?.giveBack(payload);
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
