@@ -15,6 +15,13 @@ import type { ProcessTable } from './supervisor.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/**
+ * How much nats-server's heap may grow between two of its garbage collections, per cent; Go's
+ * default is 100. Records and frames pass through it: at 400 QoS 1 across gateways costs a tenth
+ * less CPU (2.14 to 1.92 µs a message) for some tens of MiB. A GOGC of one's own wins.
+ */
+const NATS_GOGC = '400';
+
 export interface ProcessTableOptions {
   readonly ports: ClusterPorts;
   readonly natsServer: string;
@@ -68,7 +75,7 @@ function planNats(options: ProcessTableOptions): ProcessSpec {
     name: 'nats',
     command: natsServer,
     args: ['-c', file],
-    env,
+    env: { GOGC: NATS_GOGC, ...env },
     ports: [ports.nats, ports.natsHttp],
     readyUrl: `http://${LOOPBACK}:${ports.natsHttp}/healthz`,
     watchesParent: false,
