@@ -18,7 +18,7 @@ export const DISPATCH_GROUP = 'dispatch';
 export const ROUTER_GROUP = 'router';
 export const READER_GROUPS: readonly string[] = [DISPATCH_GROUP, ROUTER_GROUP];
 
-/** A record of the log as it is handed to the logic. Borrowed, `payload` too: copy what you keep. */
+/** A record of the log as handed to the logic. Borrowed, `payload` too: copy what you keep. */
 export interface LogRecordView {
   /** Stream sequence; message i stands at `positionOf(sequence, i)`. */
   readonly sequence: number;
