@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { after, before, test } from 'node:test';
 import { AddressRanges } from '../../../services/gateway/address-ranges.ts';
@@ -22,7 +21,7 @@ async function listen(more: Partial<ListenerPlan>): Promise<number> {
 async function isRefused(port: number, host = '127.0.0.1'): Promise<void> {
   const socket = connectTcp(port, host);
   socket.on('error', () => socket.destroy());
-  await once(socket.resume(), 'close');
+  await new Promise((resolve) => socket.resume().once('close', resolve));
 }
 
 test('an address is in a range, whatever its form', () => {
