@@ -23,6 +23,8 @@ import type { TokenKey } from './token-keys.ts';
 
 /** Event Grid's limit for authentication data, bytes. */
 export const TOKEN_BYTES_MAX = 8_192;
+/** Decoders of base64 pass over white space: two texts would be one token. */
+const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 /** Difference between our clock and the issuer's that is put up with, seconds. */
 export const TOKEN_LEEWAY_SECONDS = 5;
 /** Keys tried for a token that names none: bounds what a forged one costs. */
@@ -80,6 +82,7 @@ export class TokenAuthenticator {
   async #prove(credentials: Credentials, nowMs: number): Promise<Proof | Refusal> {
     const { token = '' } = credentials;
     if (token.length > TOKEN_BYTES_MAX) return refusal('token_invalid', 'the token is too long');
+    if (!COMPACT_FORM.test(token)) return refusal('token_invalid', 'it is no compact token');
     const read = readToken(token);
     if (read === undefined) return refusal('token_invalid', 'it is no signed JSON Web Token');
     const issuer = this.#issuer(read.iss);

@@ -211,6 +211,8 @@ test('no text is accepted as a token, or throws', async () => {
   const mutated = fc
     .tuple(fc.nat(good.length - 1), fc.string({ minLength: 1, maxLength: 3 }))
     .map(([at, text]) => good.slice(0, at) + text + good.slice(at + text.length));
+  assert.equal(await registry.reason(good), 'accepted');
+  assert.equal(await registry.reason(`${good.slice(0, -1)} ${good.slice(-1)}`), 'token_invalid');
   await fc.assert(
     fc.asyncProperty(fc.oneof(fc.string(), mutated), async (token) => {
       // Unused bits of the last base64 digit may differ.
