@@ -24,7 +24,7 @@ import type { TokenKey } from './token-keys.ts';
 /** Event Grid's limit for authentication data, bytes. */
 export const TOKEN_BYTES_MAX = 8_192;
 /** Decoders of base64 pass over white space: two texts would be one token. */
-const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 /** Difference between our clock and the issuer's that is put up with, seconds. */
 export const TOKEN_LEEWAY_SECONDS = 5;
 /** Keys tried for a token that names none: bounds what a forged one costs. */
