@@ -110,6 +110,12 @@ export interface ReaderEvent {
   readonly detail?: string;
 }
 
+/** Whether an event is worth a warning; the others are the usual life of a group. */
+export function isReaderTrouble({ kind }: ReaderEvent): boolean {
+  if (kind === 'going on') return false;
+  return !kind.startsWith('partition ') || kind === 'partition lost';
+}
+
 export interface ReaderGroupOptions {
   readonly bus: Bus;
   readonly clock: Clock;

@@ -10,17 +10,20 @@ import type { AuthPacket, ConnackProperties, ConnectPacket, PublishView } from '
 /** One subscription as granted; the gateway's core takes it as it is. */
 export interface GrantedSubscription {
   readonly topicFilter: string;
+  /** Granted maximum QoS. */
   readonly qos: 0 | 1 | 2;
   readonly noLocal: boolean;
   readonly retainAsPublished: boolean;
-  /** 0 = none. */
+  /** MQTT 5 subscription identifier; 0 = none. */
   readonly subscriptionIdentifier: number;
+  /** 0: send retained messages; 1: only if the subscription is new; 2: never (MQTT 5 §3.8.3.1). */
   readonly retainHandling: 0 | 1 | 2;
 }
 
-/** What all matching subscriptions of the client ask of one delivery. */
+/** What all matching subscriptions of one client ask of one delivery (MQTT 5 §3.3.4). */
 export interface DeliveryTerms {
   readonly retainAsPublished: boolean;
+  /** Identifiers of all matching subscriptions that have one. */
   readonly subscriptionIdentifiers: readonly number[];
   /** Kept, and sent because of a new subscription: RETAIN is 1 ([MQTT-3.3.1-8]). */
   readonly retained: boolean;

@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '#base';
 import { connectNats } from '#bus';
-import type { ReaderEvent } from '#reader';
+import { isReaderTrouble, type ReaderEvent } from '#reader';
 import { readClusterSettings } from '#registry';
 import {
   createHealth,
@@ -59,10 +59,9 @@ async function main(): Promise<void> {
   logger.info('listening', { httpHost: host, httpPort: server.port });
 }
 
-function logEvent({ kind, ...fields }: ReaderEvent): void {
-  const isNormal = kind.startsWith('partition ') && kind !== 'partition lost';
-  if (isNormal || kind === 'going on') logger.info(kind, fields);
-  else logger.warn(kind, fields);
+function logEvent(event: ReaderEvent): void {
+  const { kind, ...fields } = event;
+  logger[isReaderTrouble(event) ? 'warn' : 'info'](kind, fields);
 }
 
 runMain(logger, main);

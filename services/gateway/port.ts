@@ -6,28 +6,12 @@
 import type { Reason } from '#base';
 import type { Position } from '#log';
 import type { PublishView } from '#mqtt';
+import type { DeliveryTerms, GrantedSubscription } from '#session';
 
-/** One subscription of one client, as the core keeps and hands it back with each delivery. */
-export interface Subscription {
-  readonly topicFilter: string;
-  /** Granted maximum QoS. */
-  readonly qos: 0 | 1 | 2;
-  readonly noLocal: boolean;
-  readonly retainAsPublished: boolean;
-  /** MQTT 5 subscription identifier; 0 = none. */
-  readonly subscriptionIdentifier: number;
-  /** 0: send retained messages; 1: only if the subscription is new; 2: never (MQTT 5 §3.8.3.1). */
-  readonly retainHandling: 0 | 1 | 2;
-}
-
-/** What all matching subscriptions of one client ask of one delivery (MQTT 5 §3.3.4). */
-export interface Delivery {
-  readonly retainAsPublished: boolean;
-  /** Identifiers of all matching subscriptions that have one; the shared empty array if none. */
-  readonly subscriptionIdentifiers: readonly number[];
-  /** Kept, and sent because of a new subscription: RETAIN is 1 ([MQTT-3.3.1-8]). */
-  readonly retained: boolean;
-}
+/** One subscription of one client, as the core keeps it. */
+export type Subscription = GrantedSubscription;
+/** What all matching subscriptions of one client ask of one delivery. */
+export type Delivery = DeliveryTerms;
 
 /** Takes live messages of a client that first has to get the retained ones. */
 export interface LiveHold {

@@ -9,7 +9,7 @@
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '#base';
 import { connectNats } from '#bus';
-import { ReaderGroup, ROUTER_GROUP } from '#reader';
+import { isReaderTrouble, ReaderGroup, ROUTER_GROUP } from '#reader';
 import type { PartitionContext, PartitionLogic, ReaderEvent } from '#reader';
 import { openRegistryView, readClusterSettings } from '#registry';
 import type { RegistryView } from '#registry';
@@ -22,7 +22,6 @@ import {
   runMain,
   serveHealth,
 } from '#runtime';
-import type { Logger } from '#runtime';
 import { loadRouterConfig } from './config.ts';
 import { createEventCounters } from './delivery.ts';
 import { HttpClient } from './http-client.ts';
@@ -83,7 +82,7 @@ async function main(): Promise<void> {
       const options = { courier, subscriptions, counters, retryWaitsMs, whenSubscribed };
       return trackOwned(owned, context, new RouterPartition(context, options));
     },
-    onEvent: (event) => logEvent(logger, event),
+    onEvent: logEvent,
   });
   group.start();
   onShutdown(() => new Promise((resolve) => group.leave(resolve)));
@@ -124,10 +123,9 @@ function trackOwned(
   return logic;
 }
 
-function logEvent(to: Logger, { kind, ...fields }: ReaderEvent): void {
-  const isNormal = kind.startsWith('partition ') && kind !== 'partition lost';
-  if (isNormal || kind === 'going on') to.info(kind, fields);
-  else to.warn(kind, fields);
+function logEvent(event: ReaderEvent): void {
+  const { kind, ...fields } = event;
+  logger[isReaderTrouble(event) ? 'warn' : 'info'](kind, fields);
 }
 
 runMain(logger, main);
