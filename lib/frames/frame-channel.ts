@@ -16,11 +16,14 @@ export const FRAME_VERSION = 1;
 export const SECTION_RANGE = 1;
 export const SECTION_ANSWER = 2;
 export const SECTION_PAGE = 3;
+export const SECTION_QUEUE = 4;
 export const SECTION_HEADER_BYTES = 5;
 /** Bytes of a range's body before its messages. */
-export const RANGE_HEADER_BYTES = 42;
+export const RANGE_HEADER_BYTES = 46;
 /** Bytes of a page's body before its messages. */
 export const PAGE_HEADER_BYTES = 23;
+/** Bytes of a queue page's body before its messages. */
+export const QUEUE_HEADER_BYTES = 27;
 export const PAGE_LAST = 0x01;
 export const PAGE_RESTART = 0x02;
 /** Bytes of a frame around one message: version, section, range, position. */
@@ -37,6 +40,19 @@ export interface RangeHeader {
   readonly from: Position;
   readonly checkpoint: Position;
   readonly beacon: number;
+  /** Answers of the chain sent to this gateway before (ADR 0012, S4). */
+  readonly answers: number;
+}
+
+/** What a page of a session's queue says besides its messages. */
+export interface QueuePageHeader {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly request: number;
+  /** Everything queued up to here is in this page or was asked for before. */
+  readonly upTo: Position;
+  /** Nothing is queued above `upTo` now. */
+  readonly last: boolean;
 }
 
 /** What a page says besides its messages. */
@@ -110,6 +126,7 @@ export class FrameChannel {
     b.writeDoubleBE(header.from, at + 15);
     b.writeDoubleBE(header.checkpoint, at + 31);
     b.writeUInt32BE(header.beacon >>> 0, at + 39);
+    b.writeUInt32BE(header.answers >>> 0, at + 47);
     this.#length = at + SECTION_HEADER_BYTES + RANGE_HEADER_BYTES;
   }
 
@@ -169,6 +186,26 @@ export class FrameChannel {
     b[at + 23] = (header.last ? PAGE_LAST : 0) | (header.restart ? PAGE_RESTART : 0);
     b.writeUInt32BE(entries.length, at + 24);
     let to = at + SECTION_HEADER_BYTES + PAGE_HEADER_BYTES;
+    for (const entry of entries) to += entry.copy(b, to);
+    this.#length = to;
+  }
+
+  /** Adds a page of a queue; each entry is position f64 and message. No range may be open. */
+  addQueuePage(header: QueuePageHeader, entries: readonly Buffer[]): void {
+    const bytes = entries.reduce((sum, entry) => sum + entry.length, QUEUE_HEADER_BYTES);
+    if (!this.takes(bytes)) this.flush();
+    this.#reserve(SECTION_HEADER_BYTES + bytes);
+    const b = this.#buffer;
+    const at = this.#length;
+    b[at] = SECTION_QUEUE;
+    b.writeUInt32BE(bytes, at + 1);
+    b.writeUInt16BE(header.partition, at + 5);
+    b.writeDoubleBE(header.epoch, at + 7);
+    b.writeUInt32BE(header.request, at + 15);
+    b.writeDoubleBE(header.upTo, at + 19);
+    b[at + 27] = header.last ? PAGE_LAST : 0;
+    b.writeUInt32BE(entries.length, at + 28);
+    let to = at + SECTION_HEADER_BYTES + QUEUE_HEADER_BYTES;
     for (const entry of entries) to += entry.copy(b, to);
     this.#length = to;
   }

@@ -14,10 +14,12 @@ import {
   PAGE_HEADER_BYTES,
   PAGE_LAST,
   PAGE_RESTART,
+  QUEUE_HEADER_BYTES,
   RANGE_HEADER_BYTES,
   SECTION_ANSWER,
   SECTION_HEADER_BYTES,
   SECTION_PAGE,
+  SECTION_QUEUE,
   SECTION_RANGE,
 } from './frame-channel.ts';
 import { decodeAnswer } from './message-check.ts';
@@ -59,6 +61,8 @@ export class RangeReader extends EntryReader {
   to: Position = 0;
   checkpoint: Position = 0;
   beacon = 0;
+  /** Answers of the chain that its owner sent before. */
+  answers = 0;
   /** Length of the range, bytes. */
   bytes = 0;
 
@@ -72,6 +76,7 @@ export class RangeReader extends EntryReader {
     this.to = buffer.readDoubleBE(at + 18);
     this.checkpoint = buffer.readDoubleBE(at + 26);
     this.beacon = buffer.readUInt32BE(at + 34);
+    this.answers = buffer.readUInt32BE(at + 42);
     this.start(buffer, at + RANGE_HEADER_BYTES, end, buffer.readUInt32BE(at + 38));
   }
 }
@@ -100,18 +105,40 @@ export class PageReader extends EntryReader {
   }
 }
 
+/** A page of a stored session's queue. */
+export class QueuePageReader extends EntryReader {
+  partition = 0;
+  epoch = 0;
+  request = 0;
+  upTo: Position = 0;
+  last = false;
+
+  open(buffer: Buffer, at: number, end: number): void {
+    if (end - at < QUEUE_HEADER_BYTES) throw new Fault('WEIR_WIRE', 'queue page without header');
+    this.partition = buffer.readUInt16BE(at);
+    this.epoch = buffer.readDoubleBE(at + 2);
+    this.request = buffer.readUInt32BE(at + 10);
+    this.upTo = buffer.readDoubleBE(at + 14);
+    this.last = ((buffer[at + 22] as number) & PAGE_LAST) !== 0;
+    this.start(buffer, at + QUEUE_HEADER_BYTES, end, buffer.readUInt32BE(at + 23));
+  }
+}
+
 export interface FrameSink {
   /** `range` is borrowed for the call. */
   onRange(range: RangeReader): void;
   onAnswer(message: OwnerMessage): void;
   /** `page` is borrowed for the call. */
   onPage(page: PageReader): void;
+  /** `page` is borrowed for the call. */
+  onQueuePage(page: QueuePageReader): void;
 }
 
 /** Reused readers of a gateway's frames. */
 export class FrameReaders {
   readonly range = new RangeReader();
   readonly page = new PageReader();
+  readonly queuePage = new QueuePageReader();
 }
 
 export function readFrame(frame: Buffer, readers: FrameReaders, sink: FrameSink): void {
@@ -131,6 +158,9 @@ export function readFrame(frame: Buffer, readers: FrameReaders, sink: FrameSink)
     } else if (kind === SECTION_PAGE) {
       readers.page.open(frame, body, end);
       sink.onPage(readers.page);
+    } else if (kind === SECTION_QUEUE) {
+      readers.queuePage.open(frame, body, end);
+      sink.onQueuePage(readers.queuePage);
     } else if (kind === SECTION_ANSWER) {
       const answer = decodeAnswer(frame.subarray(body, end));
       if (answer !== undefined) sink.onAnswer(answer);

@@ -34,11 +34,48 @@ const has =
   (value) =>
     isRecord(value) && Object.entries(fields).every(([name, check]) => check(value[name]));
 
-const rank: Check = (value) => listOf(whole)(value) && (value as unknown[]).length === 2;
-const granted = has({ connection: whole, granted: (value) => value === true, rank });
+const flag: Check = (value) => typeof value === 'boolean';
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+const pair: Check = (value) => listOf(whole)(value) && (value as unknown[]).length === 2;
+const rank = pair;
+const inFlight: Check = (value) => listOf(whole)(value) && (value as unknown[]).length === 3;
+const subscription = has({
+  topicFilter: text,
+  qos: whole,
+  noLocal: flag,
+  retainAsPublished: flag,
+  subscriptionIdentifier: whole,
+  starts: optional(listOf(whole)),
+});
+const session = has({
+  present: flag,
+  generation: whole,
+  stay: whole,
+  revision: whole,
+  subscriptions: listOf(subscription),
+  cursor: listOf(whole),
+  inFlight: listOf(inFlight),
+});
+const leaving = has({
+  stay: whole,
+  cursor: listOf(wholeOrNull),
+  inFlight: listOf(inFlight),
+  sessionExpirySeconds: whole,
+});
+const granted = has({
+  connection: whole,
+  granted: (value) => value === true,
+  rank,
+  session: optional(session),
+});
 const refused = has({ connection: whole, granted: (value) => value === false, reason: text });
-const released = has({ connection: whole, released: (value) => value === true });
-const decision: Check = (value) => granted(value) || refused(value) || released(value);
+const released = has({ connection: whole, released: (value) => value === true, revision: whole });
+const changed = has({ connection: whole, changed: whole, revision: whole });
+const decision: Check = (value) =>
+  granted(value) || refused(value) || released(value) || changed(value);
 
 const heldIdentifier = has({
   clientIdentifier: text,
@@ -53,7 +90,12 @@ const OWNER_FIELDS: Readonly<Record<OwnerMessage['t'], Fields>> = {
   effective: { from: whole, to: whole, position: whole },
   claims: { decisions: listOf(decision) },
   end: { connection: whole, reason: text },
+  live: { number: whole, generation: whole, turn: whole, position: whole },
+  filed: { generation: whole, turn: whole },
+  seen: { home: whole, revision: whole },
 };
+
+const TURN: Fields = { epoch: whole, generation: whole, stay: whole, turn: whole };
 
 const GATEWAY_FIELDS: Readonly<Record<GatewayMessage['t'], Fields>> = {
   present: {},
@@ -64,12 +106,33 @@ const GATEWAY_FIELDS: Readonly<Record<GatewayMessage['t'], Fields>> = {
     filterVersion: whole,
     answeredVersion: whole,
     ids: listOf(heldIdentifier),
+    known: listOf(whole),
+    filed: listOf(whole),
+    fresh: listOf(pair),
     part: whole,
     parts: whole,
   },
-  again: { epoch: whole, from: whole },
-  claim: { connection: whole, clientIdentifier: text, authenticationName: text },
-  release: { connection: whole, clientIdentifier: text },
+  again: { epoch: whole, from: whole, answers: whole },
+  claim: {
+    connection: whole,
+    clientIdentifier: text,
+    authenticationName: text,
+    cleanStart: flag,
+    sessionExpirySeconds: whole,
+  },
+  release: { connection: whole, clientIdentifier: text, leaving: optional(leaving) },
+  change: {
+    connection: whole,
+    clientIdentifier: text,
+    number: whole,
+    add: listOf(subscription),
+    remove: listOf(text),
+  },
+  live: { ...TURN, filterVersion: whole },
+  file: { ...TURN, from: whole },
+  queue: { epoch: whole, generation: whole, stay: whole, request: whole, after: whole },
+  consumed: { epoch: whole, sessions: listOf(pair) },
+  seen: { epoch: whole, home: whole, revision: whole },
   retained: { epoch: whole, request: whole, topicFilter: text, upTo: whole, page: whole },
   enough: { epoch: whole, request: whole },
   taken: { epoch: whole, to: whole },

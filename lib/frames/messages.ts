@@ -4,17 +4,39 @@
  */
 import { Fault, type Reason } from '#base';
 import type { Position } from '#log';
+import type { InFlight, StoredSubscription } from '#session-store';
 
 export const MESSAGE_VERSION = 1;
 
 /** Rank of a grant: orders two holders of one client identifier over changes of owner. */
 export type Rank = readonly [epoch: number, number: number];
 
+/** A stored session as its home hands it to the gateway of its client (S1 of ADR 0012). */
+export interface GrantedSession {
+  /** There was one already: CONNACK says so. */
+  readonly present: boolean;
+  readonly generation: number;
+  readonly stay: number;
+  readonly revision: number;
+  readonly subscriptions: readonly StoredSubscription[];
+  /** Per partition. */
+  readonly cursor: readonly Position[];
+  readonly inFlight: readonly InFlight[];
+}
+
 export type ClaimDecision =
-  | { readonly connection: number; readonly granted: true; readonly rank: Rank }
+  | {
+      readonly connection: number;
+      readonly granted: true;
+      readonly rank: Rank;
+      /** Absent: a clean session. */
+      readonly session?: GrantedSession;
+    }
   | { readonly connection: number; readonly granted: false; readonly reason: Reason }
-  /** Acknowledges a release. */
-  | { readonly connection: number; readonly released: true };
+  /** Acknowledges a release; the home's records are at `revision` or above. */
+  | { readonly connection: number; readonly released: true; readonly revision: number }
+  /** Acknowledges a change: it is durable. */
+  | { readonly connection: number; readonly changed: number; readonly revision: number };
 
 /** Owner → gateway. */
 export type OwnerMessage =
@@ -47,6 +69,32 @@ export type OwnerMessage =
       readonly epoch: number;
       readonly connection: number;
       readonly reason: Reason;
+    }
+  /** X of a session (S4): the `number`-th answer that is part of the chain of this owner. */
+  | {
+      readonly t: 'live';
+      readonly p: number;
+      readonly epoch: number;
+      readonly number: number;
+      readonly generation: number;
+      readonly turn: number;
+      readonly position: Position;
+    }
+  /** S5: what the session is to get is being filed. */
+  | {
+      readonly t: 'filed';
+      readonly p: number;
+      readonly epoch: number;
+      readonly generation: number;
+      readonly turn: number;
+    }
+  /** S10: the owner's view has this revision of the home's records. */
+  | {
+      readonly t: 'seen';
+      readonly p: number;
+      readonly epoch: number;
+      readonly home: number;
+      readonly revision: number;
     };
 
 /** A client identifier held by a gateway, as its answer to hello names it. */
@@ -55,6 +103,15 @@ export interface HeldIdentifier {
   readonly authenticationName: string;
   readonly connection: number;
   readonly rank: Rank;
+}
+
+/** What the end of a stay says. */
+export interface LeavingSession {
+  readonly stay: number;
+  /** Per partition: everything up to here is acknowledged; null: not known here, as before. */
+  readonly cursor: readonly (Position | null)[];
+  readonly inFlight: readonly InFlight[];
+  readonly sessionExpirySeconds: number;
 }
 
 /** Gateway → owner. */
@@ -71,22 +128,96 @@ export type GatewayMessage =
       /** Filter versions up to this one were answered in this partition by an earlier owner. */
       readonly answeredVersion: number;
       readonly ids: readonly HeldIdentifier[];
+      /** S8. Per home the highest revision known. */
+      readonly known: readonly number[];
+      /** S8. Generations of stays here that are not live in this partition. In parts, as `ids`. */
+      readonly filed: readonly number[];
+      /** S4. Live sessions whose X lies above the durable checkpoint heard of. In the first part. */
+      readonly fresh: readonly (readonly [generation: number, position: Position])[];
       readonly part: number;
       readonly parts: number;
     }
-  | { readonly t: 'again'; readonly inc: string; readonly epoch: number; readonly from: Position }
+  | {
+      readonly t: 'again';
+      readonly inc: string;
+      readonly epoch: number;
+      readonly from: Position;
+      /** Answers of the chain that have come. */
+      readonly answers: number;
+    }
   | {
       readonly t: 'claim';
       readonly inc: string;
       readonly connection: number;
       readonly clientIdentifier: string;
       readonly authenticationName: string;
+      readonly cleanStart: boolean;
+      /** 0 = ends with the connection. */
+      readonly sessionExpirySeconds: number;
     }
   | {
       readonly t: 'release';
       readonly inc: string;
       readonly connection: number;
       readonly clientIdentifier: string;
+      /** Of a stored session's stay; absent for a clean one. */
+      readonly leaving?: LeavingSession;
+    }
+  /** Subscriptions of a stored session (S1). `number` counts the changes of the connection. */
+  | {
+      readonly t: 'change';
+      readonly inc: string;
+      readonly connection: number;
+      readonly clientIdentifier: string;
+      readonly number: number;
+      readonly add: readonly StoredSubscription[];
+      readonly remove: readonly string[];
+    }
+  /** S4: this session has read its queue up to `after`; `turn` counts S4 and S5 of the stay. */
+  | {
+      readonly t: 'live';
+      readonly inc: string;
+      readonly epoch: number;
+      readonly generation: number;
+      readonly stay: number;
+      readonly turn: number;
+      readonly filterVersion: number;
+    }
+  /** S5: file again what is above `from`. */
+  | {
+      readonly t: 'file';
+      readonly inc: string;
+      readonly epoch: number;
+      readonly generation: number;
+      readonly stay: number;
+      readonly turn: number;
+      readonly from: Position;
+    }
+  /** A page of the session's queue, what stands above `after`. */
+  | {
+      readonly t: 'queue';
+      readonly inc: string;
+      readonly epoch: number;
+      readonly generation: number;
+      readonly stay: number;
+      /** Number of the request, unlike all others of this gateway. */
+      readonly request: number;
+      readonly after: Position;
+    }
+  /** S9. */
+  | {
+      readonly t: 'consumed';
+      readonly inc: string;
+      readonly epoch: number;
+      readonly sessions: readonly (readonly [generation: number, upTo: Position])[];
+    }
+  /** S10: answer once the view has this revision. */
+  | {
+      readonly t: 'seen';
+      readonly inc: string;
+      readonly epoch: number;
+      readonly home: number;
+      readonly revision: number;
     }
   /** A page of the retained messages that match a filter, as they stand at `upTo` (rule 23). */
   | {

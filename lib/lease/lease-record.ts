@@ -26,6 +26,10 @@ export interface GatewayReport {
   readonly instance: string;
   /** Per partition: everything up to here is delivered to its sessions; null: no start. */
   readonly done: readonly (Position | null)[];
+  /** Per partition: nothing that a live stored session was to get up to here is open (S7). */
+  readonly floor?: readonly (Position | null)[];
+  /** Per home: highest revision of session records known; the floor counts with them (S7). */
+  readonly known?: readonly number[];
   /** Per partition: number of the last beacon heard. */
   readonly heard: readonly number[];
   /** Per partition: whether requests to its owner stay unanswered. */

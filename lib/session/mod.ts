@@ -9,7 +9,9 @@ export { DEFAULT_SESSION_LIMITS } from './session-limits.ts';
 export type { SessionLimits } from './session-limits.ts';
 export type {
   DeliveryTerms,
+  Departure,
   GrantedSubscription,
+  SessionGrant,
   SessionOutput,
   SessionPort,
 } from './session-port.ts';

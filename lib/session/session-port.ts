@@ -29,6 +29,30 @@ export interface DeliveryTerms {
   readonly retained: boolean;
 }
 
+/** A session as the core hands it to a client that was let in. */
+export interface SessionGrant {
+  /** CONNACK says so: there was a stored one. */
+  readonly sessionPresent: boolean;
+  /** It outlives the connection, or at least was stored: deliveries carry tickets. */
+  readonly isStored: boolean;
+  /** Subscriptions that it has already. */
+  readonly subscriptions: readonly GrantedSubscription[];
+  /** Identifiers of deliveries that will come again under them: not to be given to others. */
+  readonly inFlight: readonly number[];
+  /** QoS 2 deliveries that the client has received: PUBREL is sent again for each. */
+  readonly received: readonly number[];
+}
+
+/** How a connection ended, for its session. */
+export interface Departure {
+  /** As CONNECT or a DISCONNECT with a new interval said. */
+  readonly sessionExpirySeconds: number;
+  /** Anything but a DISCONNECT with 0x00 (MQTT 5 §3.1.2.5). */
+  readonly publishesWill: boolean;
+  /** Deliveries sent and not acknowledged: they are sent again under their identifiers. */
+  readonly inFlight: readonly (readonly [packetIdentifier: number, ticket: number])[];
+}
+
 /** What the session sends to its client. */
 export interface SessionOutput {
   /** False: the client does not take a packet of this size. */

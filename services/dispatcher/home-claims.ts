@@ -70,7 +70,7 @@ export class HomeClaims {
     if (holder !== undefined && isHolder(holder, incarnation, connection)) {
       this.#holders.delete(clientIdentifier);
     }
-    return { connection, released: true };
+    return { connection, released: true, revision: 0 };
   }
 
   /** What a gateway named in its answer to hello. */

@@ -28,6 +28,8 @@ export class PartitionLink {
   behind = false;
   /** Its filters changed, or it asked: an answer about versions is due. */
   effectiveDue = false;
+  /** Answers of the chain sent in this epoch (ADR 0012, S4). */
+  answersSent = 0;
   readonly decisions: ClaimDecision[] = [];
   /** Which of its answers to hello is being collected, and the parts of it that have come. */
   answerAttempt = 0;

@@ -179,6 +179,7 @@ export class RangeSender {
       from: link.sentTo,
       checkpoint: durableCheckpoint(),
       beacon: this.#beacon,
+      answers: link.answersSent,
     });
   }
 

@@ -93,7 +93,7 @@ export class ClaimTable {
       if (claim.releasing) this.#forget(claim);
       return;
     }
-    if (claim.releasing) return;
+    if (claim.releasing || 'changed' in decision) return;
     const { onDecision } = claim;
     claim.onDecision = undefined;
     if (decision.granted) {
@@ -167,7 +167,15 @@ export class ClaimTable {
       claim.home,
       claim.releasing
         ? { t: 'release', inc, connection, clientIdentifier }
-        : { t: 'claim', inc, connection, clientIdentifier, authenticationName },
+        : {
+            t: 'claim',
+            inc,
+            connection,
+            clientIdentifier,
+            authenticationName,
+            cleanStart: true,
+            sessionExpirySeconds: 0,
+          },
     );
   }
 

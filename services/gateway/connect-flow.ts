@@ -140,8 +140,8 @@ export class ConnectFlow {
   #claim(connection: Connection, identity: Identity, access: Access): void {
     this.#identify(connection, identity, access);
     this.#core.connect(connection, (decision) => {
-      if (decision === 'granted') connection.granted();
-      else connection.session.end(decision);
+      if (typeof decision === 'string') connection.session.end(decision);
+      else connection.granted();
     });
   }
 

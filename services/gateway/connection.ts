@@ -104,6 +104,10 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   get clientIdentifier(): string {
     return this.session.terms?.clientIdentifier ?? '';
   }
+  readonly cleanStart = true;
+  readonly sessionExpirySeconds = 0;
+  readonly will = undefined;
+
   get authenticationName(): string {
     return this.identity?.authenticationName ?? '';
   }
@@ -243,7 +247,7 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
     this.#parts.core.subscribe(this, subscriptions, onEffective);
   }
   unsubscribe(topicFilters: readonly string[]): readonly boolean[] {
-    return this.#parts.core.unsubscribe(this, topicFilters);
+    return this.#parts.core.unsubscribe(this, topicFilters, () => undefined);
   }
 
   dropped(reason: Reason): void {
@@ -254,6 +258,13 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   // —— LocalClient: what the core hands in
 
   hold: LiveHold | undefined = undefined;
+
+  get hasCapacity(): boolean {
+    return this.#output.pendingBytes + this.session.backlogBytes <= this.#parts.outboundBytesMax;
+  }
+  released(): void {}
+  outStored(): void {}
+  receivedStored(): void {}
 
   get hasRoom(): boolean {
     const waiting = this.#output.pendingBytes + this.session.backlogBytes;
@@ -295,7 +306,8 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
     if (this.#isServed) metrics.sessionsOpen--;
     wheel.disarm(this);
     this.#parts.forget(this);
-    core.disconnect(this);
+    const publishesWill = reason !== 'client_disconnected';
+    core.disconnect(this, { sessionExpirySeconds: 0, publishesWill, inFlight: [] });
     log.ended(reason, this.#isServed, { detail: this.endDetail, ...this.#fields() });
     const socket = this.#socket;
     if (socket.destroyed || this.#output.pendingBytes > OUTPUT_HOLD_BYTES) {

@@ -22,6 +22,7 @@ import { OwnerLink } from './owner-link.ts';
 import { OwnerMailbox } from './owner-mailbox.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import type { GatewayCore, LocalClient, PublishOutcome, Subscription } from './port.ts';
+import type { Departure, SessionGrant } from '#session';
 import { PublishPath } from './publish-path.ts';
 import { RetainedFetches } from './retained-fetches.ts';
 import { SubscribeFlow } from './subscribe-flow.ts';
@@ -50,6 +51,15 @@ export interface GatewayCoreOptions {
     'recordMessagesMax' | 'recordBytesMax' | 'pendingBytesMax'
   >;
 }
+
+/** What a client gets that asked for nothing to be kept. */
+const CLEAN_SESSION: SessionGrant = {
+  sessionPresent: false,
+  isStored: false,
+  subscriptions: [],
+  inFlight: [],
+  received: [],
+};
 
 export function createGatewayCore(options: GatewayCoreOptions): GatewayCore {
   return new Core(options);
@@ -238,12 +248,14 @@ class Core implements GatewayCore {
     this.#planTick();
   }
 
-  connect(client: LocalClient, onDecision: (decision: 'granted' | Reason) => void): void {
+  connect(client: LocalClient, onDecision: (decision: SessionGrant | Reason) => void): void {
     this.#clients.add(client);
-    this.#claims.claim(client, this.#o.clock.nowMs(), onDecision);
+    this.#claims.claim(client, this.#o.clock.nowMs(), (decision) =>
+      onDecision(decision === 'granted' ? CLEAN_SESSION : decision),
+    );
   }
 
-  disconnect(client: LocalClient): void {
+  disconnect(client: LocalClient, _departure: Departure): void {
     if (!this.#clients.delete(client)) return;
     this.#retained.dropClient(client);
     this.#table.removeClient(client, (topicFilter) => this.#interest.remove(topicFilter));
@@ -272,15 +284,27 @@ class Core implements GatewayCore {
     });
   }
 
-  unsubscribe(client: LocalClient, topicFilters: readonly string[]): boolean[] {
-    return topicFilters.map((topicFilter) => {
+  unsubscribe(
+    client: LocalClient,
+    topicFilters: readonly string[],
+    onEffective: () => void,
+  ): boolean[] {
+    const existed = topicFilters.map((topicFilter) => {
       const existed = this.#table.remove(client, topicFilter, (gone) =>
         this.#interest.remove(gone),
       );
       this.#retained.unsubscribed(client, topicFilter);
       return existed;
     });
+    onEffective();
+    return existed;
   }
+
+  settled(): void {}
+  storeOut(): void {}
+  storeReceived(): void {}
+  storeFinished(): void {}
+  releasePublish(): void {}
 
   publish(client: LocalClient, view: PublishView, key: string, token: number): PublishOutcome {
     return this.#path.publish(client, view, key, token);

@@ -101,6 +101,8 @@ export class FrameIntake implements FrameSink {
     this.#o.retained.onPage(page, this.#o.clock.nowMs());
   }
 
+  onQueuePage(): void {}
+
   onAnswer(message: OwnerMessage): void {
     const link = this.#o.links[message.p];
     if (link === undefined) return;
@@ -151,6 +153,9 @@ export class FrameIntake implements FrameSink {
         filterVersion: interest.version,
         answeredVersion: link.answeredVersion,
         ids,
+        known: [],
+        filed: [],
+        fresh: [],
         part,
         parts: parts.length,
       });

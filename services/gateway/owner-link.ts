@@ -147,7 +147,7 @@ export class OwnerLink {
     this.#againFrom = from;
     this.#againAtMs = nowMs;
     this.gaps++;
-    this.#send({ t: 'again', inc: this.#incarnation, epoch: this.epoch, from });
+    this.#send({ t: 'again', inc: this.#incarnation, epoch: this.epoch, from, answers: 0 });
   }
 
   #askEffective(nowMs: number): void {

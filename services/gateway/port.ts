@@ -5,8 +5,8 @@
  */
 import type { Reason } from '#base';
 import type { Position } from '#log';
-import type { PublishView } from '#mqtt';
-import type { DeliveryTerms, GrantedSubscription } from '#session';
+import type { PublishView, Will } from '#mqtt';
+import type { DeliveryTerms, Departure, GrantedSubscription, SessionGrant } from '#session';
 
 /** One subscription of one client, as the core keeps it. */
 export type Subscription = GrantedSubscription;
@@ -22,8 +22,12 @@ export interface LiveHold {
     view: PublishView,
     qos: 0 | 1 | 2,
     delivery: Delivery,
+    ticket: number,
   ): boolean;
 }
+
+/** What an append of `publish` or `releasePublish` has become. */
+export type AppendOutcome = 'stored' | 'full';
 
 /** A connected client, as the core sees it. */
 export interface LocalClient {
@@ -31,6 +35,10 @@ export interface LocalClient {
   readonly connectionNumber: number;
   readonly clientIdentifier: string;
   readonly authenticationName: string;
+  readonly cleanStart: boolean;
+  /** As CONNECT asked, limited; 0 = the session ends with the connection. */
+  readonly sessionExpirySeconds: number;
+  readonly will: Will | undefined;
   /** Set by the core while retained messages are on their way. */
   hold: LiveHold | undefined;
   /** Whether more retained messages may come now: its buffers are at most half full. */
@@ -40,10 +48,28 @@ export interface LocalClient {
    * or block. `view` is borrowed for the call. `qos` is the effective one. A message is delivered
    * once per client, however many of its subscriptions match. Full buffer: QoS 0 is dropped by
    * name, QoS ≥ 1 ends the client as `slow_consumer` (protocol 31).
+   *
+   * `ticket` > 0 names a delivery of a stored session: `settled(ticket)` follows once, when the
+   * client has acknowledged it or it was dropped by name. The core then never lets the buffer get
+   * full (`hasCapacity`). `packetIdentifier` > 0: sent before the last connection ended, to be
+   * sent again under this identifier with DUP.
    */
-  deliver(view: PublishView, qos: 0 | 1 | 2, delivery: Delivery): void;
+  deliver(
+    view: PublishView,
+    qos: 0 | 1 | 2,
+    delivery: Delivery,
+    ticket: number,
+    packetIdentifier: number,
+  ): void;
+  /** Whether one more delivery finds room; a stored session is not handed any more without. */
+  readonly hasCapacity: boolean;
   /** The append that `publish` was called with `token` for is decided: 'stored' = on disk. */
-  appended(token: number, outcome: 'stored' | 'full'): void;
+  appended(token: number, outcome: AppendOutcome): void;
+  /** The release of a QoS 2 publish is on disk: PUBCOMP. */
+  released(packetIdentifier: number): void;
+  /** QoS 2 out of a stored session: what `storeOut` or `storeReceived` asked for is durable. */
+  outStored(packetIdentifier: number): void;
+  receivedStored(packetIdentifier: number): void;
   /** End this client for `reason`; it then calls `core.disconnect`. */
   close(reason: Reason): void;
 }
@@ -74,18 +100,39 @@ export interface GatewayCore {
   /** Orderly end: waits (bounded) for pending appends, then gives the lease back. */
   close(): Promise<void>;
 
-  /** Claims the client identifier at its home; waits while there is no owner (protocol 16). */
-  connect(client: LocalClient, onDecision: (decision: 'granted' | Reason) => void): void;
-  /** The connection is over; subscriptions and id are given back. Idempotent. */
-  disconnect(client: LocalClient): void;
+  /**
+   * Claims the client identifier, and the session behind it, at its home; waits while there is no
+   * owner (protocol 16). Deliveries may begin in the turn after a grant.
+   */
+  connect(client: LocalClient, onDecision: (decision: SessionGrant | Reason) => void): void;
+  /**
+   * The connection is over; a clean session and its identifier are given back, a stored one is put
+   * away. Idempotent.
+   */
+  disconnect(client: LocalClient, departure: Departure): void;
+  /** A delivery with this ticket is acknowledged, or was dropped by name. */
+  settled(client: LocalClient, ticket: number): void;
+  /** QoS 2 out, stored session: before PUBLISH, before PUBREL, after PUBCOMP (protocol 29). */
+  storeOut(client: LocalClient, packetIdentifier: number, ticket: number): void;
+  storeReceived(client: LocalClient, packetIdentifier: number): void;
+  storeFinished(client: LocalClient, packetIdentifier: number): void;
+  /** PUBREL of a client's QoS 2 publish; `released` follows when it is on disk (protocol 25). */
+  releasePublish(client: LocalClient, packetIdentifier: number): void;
   /** Adds or replaces subscriptions; `onEffective` when SUBACK may be sent (protocol 21). */
   subscribe(
     client: LocalClient,
     subscriptions: readonly Subscription[],
     onEffective: () => void,
   ): void;
-  /** Removes; true per filter that existed. */
-  unsubscribe(client: LocalClient, topicFilters: readonly string[]): boolean[];
+  /**
+   * Removes; true per filter that existed. `onEffective` when UNSUBACK may be sent: a stored
+   * session's home has to know.
+   */
+  unsubscribe(
+    client: LocalClient,
+    topicFilters: readonly string[],
+    onEffective: () => void,
+  ): boolean[];
   /**
    * Publishes a permitted, valid message. `topicKey` is the topic's bytes as latin1 (a cheap map
    * key; see connection.ts). `view` is borrowed. `token` comes back in `appended`, in the order

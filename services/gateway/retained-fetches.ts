@@ -119,7 +119,7 @@ export class RetainedFetches implements ClientHoldOptions {
       if (!this.mayDeliver(client, view, false)) continue;
       view.retain = true;
       this.delivered++;
-      client.deliver(view, view.qos < qos ? view.qos : qos, delivery);
+      client.deliver(view, view.qos < qos ? view.qos : qos, delivery, 0, 0);
       // A client that could not take it is gone.
       if (!this.#fetches.has(fetch.request)) return;
     }

@@ -250,8 +250,8 @@ export class Route {
       const { delivery } = target;
       const qos = view.qos < target.qos ? view.qos : target.qos;
       delivered++;
-      if (client.hold?.take(partition, position, view, qos, delivery) === true) continue;
-      client.deliver(view, qos, delivery);
+      if (client.hold?.take(partition, position, view, qos, delivery, 0) === true) continue;
+      client.deliver(view, qos, delivery, 0, 0);
     }
     return delivered;
   }

@@ -3,6 +3,7 @@
  */
 import type { Clock, Reason } from '#base';
 import type { PublishView } from '#mqtt';
+import type { Departure } from '#session';
 import { topicMatchesFilter } from '#topics';
 import type { Delivery, GatewayCore, LiveHold, LocalClient } from '../../services/gateway/port.ts';
 import { payloadTextOf, publishView, topicTextOf } from '../fixtures/publish-view.ts';
@@ -28,6 +29,8 @@ export interface SimPublish {
   readonly clears?: boolean;
 }
 
+const LOST: Departure = { sessionExpirySeconds: 0, publishesWill: true, inFlight: [] };
+
 export class SimClient implements LocalClient {
   readonly connectionNumber: number;
   readonly clientIdentifier: string;
@@ -39,6 +42,10 @@ export class SimClient implements LocalClient {
   readonly problems: string[] = [];
   hold: LiveHold | undefined;
   readonly hasRoom = true;
+  readonly hasCapacity = true;
+  readonly cleanStart = true;
+  readonly sessionExpirySeconds = 0;
+  readonly will = undefined;
   closedFor: Reason | undefined;
   granted: Reason | 'granted' | undefined;
   readonly #core: GatewayCore;
@@ -71,8 +78,8 @@ export class SimClient implements LocalClient {
   connect(onDecision?: () => void): void {
     this.#core.connect(this, (decision) => {
       if (this.granted !== undefined) this.problems.push('its CONNECT was decided twice');
-      this.granted = decision;
-      if (decision !== 'granted') this.#core.disconnect(this);
+      this.granted = typeof decision === 'string' ? decision : 'granted';
+      if (this.granted !== 'granted') this.#core.disconnect(this, LOST);
       onDecision?.();
     });
   }
@@ -91,7 +98,7 @@ export class SimClient implements LocalClient {
 
   unsubscribe(topicFilter: string): void {
     this.#subscribed.delete(topicFilter);
-    const [existed] = this.#core.unsubscribe(this, [topicFilter]);
+    const [existed] = this.#core.unsubscribe(this, [topicFilter], () => undefined);
     if (existed !== true) this.problems.push(`its subscription to ${topicFilter} was not there`);
   }
 
@@ -107,7 +114,7 @@ export class SimClient implements LocalClient {
 
   disconnect(): void {
     this.closedFor ??= 'client_disconnected';
-    this.#core.disconnect(this);
+    this.#core.disconnect(this, LOST);
   }
 
   deliver(view: PublishView, qos: 0 | 1 | 2, { retained }: Delivery): void {
@@ -125,6 +132,10 @@ export class SimClient implements LocalClient {
     this.problems.push(`${id} on ${topic} came without a subscription`);
   }
 
+  released(): void {}
+  outStored(): void {}
+  receivedStored(): void {}
+
   appended(token: number, outcome: 'stored' | 'full'): void {
     const id = this.#waiting.get(token);
     if (id === undefined) this.problems.push(`an append was decided twice, or never made`);
@@ -134,6 +145,6 @@ export class SimClient implements LocalClient {
 
   close(reason: Reason): void {
     this.closedFor ??= reason;
-    this.#core.disconnect(this);
+    this.#core.disconnect(this, LOST);
   }
 }

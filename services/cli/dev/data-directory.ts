@@ -1,10 +1,12 @@
 /**
  * Data directory — everything that a development cluster keeps, for one supervisor at a time.
  *
- * Holds: `version` (what wrote it), `lock` (who uses it now), `nats/` (streams), `certs/`,
- *        `endpoints.json` (ports and process ids, while it runs), `registered` (the CA that the
- *        development resources were registered with).
- * Refuses: a directory of another version, and one that holds something else, untouched.
+ * Holds: `version` (what wrote it), `lock` (who uses it now), `nats/` (streams; `nats/1/` … and
+ *        `nats/servers`, their number, where there are several), `certs/`, `endpoints.json` (ports
+ *        and process ids, while it runs), `registered` (the CA that the development resources were
+ *        registered with).
+ * Refuses: a directory of another version, one of another number of nats-servers, and one that
+ *        holds something else, untouched.
  * Lock:  a file with the process id and, where the system tells it, when that process started; so
  *        a lock left behind by a killed supervisor is taken over even if the id is in use again.
  */

@@ -15,6 +15,9 @@ export const LOOPBACK = '127.0.0.1';
 /** More gateways than this would run into the next block of ports. */
 export const GATEWAYS_MAX = 16;
 export const DISPATCHERS_MAX = 16;
+/** A quorum of one, or of two out of three. */
+export const NATS_COUNTS = [1, 3] as const;
+export type NatsCount = (typeof NATS_COUNTS)[number];
 
 export interface GatewayPorts {
   readonly tls: number;
@@ -27,11 +30,18 @@ export interface GatewayPorts {
   readonly http: number;
 }
 
+export interface NatsPorts {
+  readonly client: number;
+  /** nats-server's own HTTP: /healthz, /varz, /jsz. */
+  readonly http: number;
+  /** Where the other servers connect; absent when there are none. */
+  readonly route?: number;
+}
+
 export interface ClusterPorts {
   readonly offset: number;
-  readonly nats: number;
-  /** nats-server's own HTTP: /healthz, /varz, /jsz. */
-  readonly natsHttp: number;
+  /** One for each nats-server. */
+  readonly nats: readonly NatsPorts[];
   readonly control: number;
   readonly router: number;
   readonly dispatchers: readonly number[];
@@ -43,6 +53,8 @@ export interface ClusterPorts {
 export interface PortShape {
   readonly gateways: number;
   readonly dispatchers: number;
+  /** Number of nats-servers. Default 1. */
+  readonly nats?: NatsCount;
   readonly plain: boolean;
   readonly demo: boolean;
 }
@@ -51,6 +63,7 @@ export interface PortShape {
 const BASE = {
   plain: 1883,
   nats: 4222,
+  natsRoute: 6222,
   control: 8080,
   ws: 8083,
   natsHttp: 8222,
@@ -80,16 +93,26 @@ export function planPorts(shape: PortShape, offset: number): ClusterPorts {
     ...(shape.plain ? { plain: BASE.plain + index + offset, ws: BASE.ws + index + offset } : {}),
     http: BASE.gatewayHttp + index + offset,
   }));
+  const natsCount = shape.nats ?? 1;
+  const nats = block(BASE.nats, natsCount).map((client, index) => ({
+    client,
+    http: BASE.natsHttp + index + offset,
+    ...(natsCount > 1 ? { route: BASE.natsRoute + index + offset } : {}),
+  }));
   return {
     offset,
-    nats: BASE.nats + offset,
-    natsHttp: BASE.natsHttp + offset,
+    nats,
     control: BASE.control + offset,
     router: BASE.router + offset,
     dispatchers: block(BASE.dispatcherHttp, shape.dispatchers),
     gateways,
     ...(shape.demo ? { webhook: BASE.webhook + offset } : {}),
   };
+}
+
+/** Name of the process: `nats`, or `nats-1` … where there are several. */
+export function natsName(ports: Pick<ClusterPorts, 'nats'>, index: number): string {
+  return ports.nats.length === 1 ? 'nats' : `nats-${index + 1}`;
 }
 
 /** Every port with what it is for, in the order of the endpoint table. */
@@ -106,7 +129,11 @@ export function listPorts(ports: ClusterPorts): [purpose: string, port: number][
     list.push([`dispatcher-${index + 1}, HTTP`, port]);
   }
   list.push(['router, HTTP', ports.router], ['control, API', ports.control]);
-  list.push(['nats-server', ports.nats], ['nats-server, HTTP', ports.natsHttp]);
+  for (const [index, { client, http, route }] of ports.nats.entries()) {
+    const name = natsName(ports, index);
+    list.push([`${name}, clients`, client], [`${name}, HTTP`, http]);
+    if (route !== undefined) list.push([`${name}, routes`, route]);
+  }
   if (ports.webhook !== undefined) list.push(['demo, webhook', ports.webhook]);
   return list;
 }

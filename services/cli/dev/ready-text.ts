@@ -6,6 +6,7 @@
 import { join, relative, resolve } from 'node:path';
 import { WEBSOCKET_PATH } from '../mqtt/connection-options.ts';
 import { DEFAULT_DATA } from './endpoints.ts';
+import { natsName } from './ports.ts';
 import type { ClusterPorts } from './ports.ts';
 
 export interface ReadyOptions {
@@ -52,13 +53,16 @@ function renderEndpoints(ports: ClusterPorts): string[] {
     return [`dispatcher-${index + 1}`, '', '', metrics(port)];
   });
   const api = `http://localhost:${ports.control}`;
-  const nats = [`nats`, `nats://localhost:${ports.nats}`, '', `http://localhost:${ports.natsHttp}`];
+  const nats = ports.nats.map(({ client, http }, index) => {
+    const url = `nats://localhost:${client}`;
+    return [natsName(ports, index), url, '', `http://localhost:${http}`];
+  });
   return renderColumns([
     ...gateways,
     ...dispatchers,
     ['router', '', '', metrics(ports.router)],
     ['control', api, '', metrics(ports.control)],
-    nats,
+    ...nats,
   ]);
 }
 

@@ -3,5 +3,10 @@ import { FrameReaders, type RangeReader, readFrame } from '#frames';
 
 export function readRanges(frame: Buffer, onRange: (range: RangeReader) => void): void {
   const ignore = (): undefined => undefined;
-  readFrame(frame, new FrameReaders(), { onRange, onPage: ignore, onAnswer: ignore });
+  readFrame(frame, new FrameReaders(), {
+    onRange,
+    onPage: ignore,
+    onQueuePage: ignore,
+    onAnswer: ignore,
+  });
 }

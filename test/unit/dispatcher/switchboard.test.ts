@@ -45,7 +45,7 @@ class User implements LineUser {
     reader.next();
     const channel = board.channelFor(line, partition);
     const from = this.#position++;
-    const header = { partition, epoch: 1, from, checkpoint: 0, beacon: 0 };
+    const header = { partition, epoch: 1, from, checkpoint: 0, beacon: 0, answers: 0 };
     if (!channel.isOpen(partition)) channel.openRange(header);
     const { messageStart, messageEnd, view: written } = reader;
     channel.addMessage(this.#position, written.buffer, messageStart, messageEnd, false);

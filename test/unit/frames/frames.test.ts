@@ -12,6 +12,7 @@ import {
   type FrameSink,
   type OwnerMessage,
   type PageReader,
+  type QueuePageReader,
   type RangeReader,
   readFrame,
 } from '#frames';
@@ -27,8 +28,19 @@ interface Range {
   readonly from: number;
   readonly checkpoint: number;
   readonly beacon: number;
+  readonly answers: number;
   readonly messages: readonly { position: number; payload: string; fromHere: boolean }[];
   readonly to: number;
+}
+
+interface QueuePage {
+  readonly t: 'queue page';
+  readonly partition: number;
+  readonly epoch: number;
+  readonly request: number;
+  readonly upTo: number;
+  readonly last: boolean;
+  readonly messages: readonly { position: number; payload: string }[];
 }
 
 interface Page {
@@ -50,6 +62,7 @@ const range: fc.Arbitrary<Range> = fc.record({
   from: position,
   checkpoint: position,
   beacon: fc.integer({ min: 0, max: 0xffffffff }),
+  answers: fc.integer({ min: 0, max: 0xffffffff }),
   messages: fc.array(
     fc.record({ position, payload: fc.string({ maxLength: 50 }), fromHere: fc.boolean() }),
     { maxLength: 10 },
@@ -68,6 +81,17 @@ const page: fc.Arbitrary<Page> = fc.record({
     maxLength: 10,
   }),
 });
+const queuePage: fc.Arbitrary<QueuePage> = fc.record({
+  t: fc.constant('queue page' as const),
+  partition: fc.nat(98),
+  epoch: fc.nat(2 ** 40),
+  request: fc.integer({ min: 0, max: 0xffffffff }),
+  upTo: position,
+  last: fc.boolean(),
+  messages: fc.array(fc.record({ position, payload: fc.string({ maxLength: 50 }) }), {
+    maxLength: 10,
+  }),
+});
 const answer: fc.Arbitrary<OwnerMessage> = fc.oneof(
   fc.record({ t: fc.constant('hello' as const), p: fc.nat(98), epoch: fc.nat() }),
   fc.record({ t: fc.constant('welcome' as const), p: fc.nat(98), epoch: fc.nat(), position }),
@@ -77,7 +101,11 @@ const answer: fc.Arbitrary<OwnerMessage> = fc.oneof(
     epoch: fc.nat(),
     decisions: fc.array(
       fc.oneof(
-        fc.record({ connection: fc.nat(), released: fc.constant(true as const) }),
+        fc.record({
+          connection: fc.nat(),
+          released: fc.constant(true as const),
+          revision: fc.nat(),
+        }),
         fc.record({
           connection: fc.nat(),
           granted: fc.constant(true as const),
@@ -107,8 +135,8 @@ function recordOf(payload: string | Buffer): RecordReader {
   return reader;
 }
 
-function put(channel: FrameChannel, section: Range | OwnerMessage | Page): void {
-  if (section.t === 'page') {
+function put(channel: FrameChannel, section: Section): void {
+  if (section.t === 'page' || section.t === 'queue page') {
     const entries = section.messages.map(({ position, payload }) => {
       const { view, messageStart, messageEnd } = recordOf(payload);
       const entry = Buffer.alloc(8 + messageEnd - messageStart);
@@ -116,6 +144,7 @@ function put(channel: FrameChannel, section: Range | OwnerMessage | Page): void 
       view.buffer.copy(entry, 8, messageStart, messageEnd);
       return entry;
     });
+    if (section.t === 'queue page') return channel.addQueuePage(section, entries);
     return channel.addPage(section, entries);
   }
   if (section.t !== 'range') return channel.addAnswer(section);
@@ -127,8 +156,10 @@ function put(channel: FrameChannel, section: Range | OwnerMessage | Page): void 
   channel.closeRange(section.to);
 }
 
+type Section = Range | OwnerMessage | Page | QueuePage;
+
 class Collector implements FrameSink {
-  readonly sections: (Range | OwnerMessage | Page)[] = [];
+  readonly sections: Section[] = [];
 
   onRange(r: RangeReader): void {
     const messages: { position: number; payload: string; fromHere: boolean }[] = [];
@@ -141,25 +172,39 @@ class Collector implements FrameSink {
         fromHere: publisherConnection === 7,
       });
     }
-    const { partition, epoch, from, checkpoint, beacon, to } = r;
-    this.sections.push({ t: 'range', partition, epoch, from, checkpoint, beacon, messages, to });
+    const { partition, epoch, from, checkpoint, beacon, answers, to } = r;
+    const head = { partition, epoch, from, checkpoint, beacon, answers };
+    this.sections.push({ t: 'range', ...head, messages, to });
   }
   onAnswer(message: OwnerMessage): void {
     this.sections.push(message);
   }
   onPage(p: PageReader): void {
-    const messages: { position: number; payload: string }[] = [];
-    while (p.next()) {
-      messages.push({ position: p.position, payload: payloadTextOf(p.view) });
-    }
+    const messages = messagesOf(p);
     const { partition, epoch, request, page, last, restart } = p;
     this.sections.push({ t: 'page', partition, epoch, request, page, last, restart, messages });
   }
+  onQueuePage(p: QueuePageReader): void {
+    const messages = messagesOf(p);
+    const { partition, epoch, request, upTo, last } = p;
+    this.sections.push({ t: 'queue page', partition, epoch, request, upTo, last, messages });
+  }
+}
+
+function messagesOf(p: PageReader | QueuePageReader): { position: number; payload: string }[] {
+  const messages: { position: number; payload: string }[] = [];
+  while (p.next()) {
+    messages.push({ position: p.position, payload: payloadTextOf(p.view) });
+  }
+  return messages;
 }
 
 describe('frames', () => {
   it('give back sections in their order', () => {
-    const sections = fc.array(fc.oneof(range, answer, page), { minLength: 1, maxLength: 8 });
+    const sections = fc.array(fc.oneof(range, answer, page, queuePage), {
+      minLength: 1,
+      maxLength: 8,
+    });
     fc.assert(
       fc.property(sections, (wanted) => {
         const { channel, frames } = newChannel();
@@ -186,7 +231,10 @@ describe('frames', () => {
   });
 
   it('answer damage with a Fault', () => {
-    const sections = fc.array(fc.oneof(range, answer, page), { minLength: 1, maxLength: 4 });
+    const sections = fc.array(fc.oneof(range, answer, page, queuePage), {
+      minLength: 1,
+      maxLength: 4,
+    });
     const flips = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 });
     fc.assert(
       fc.property(sections, fc.nat(), flips, (wanted, cut, changes) => {
@@ -202,6 +250,9 @@ describe('frames', () => {
           },
           onAnswer: ({ t }) => assert.equal(typeof t, 'string'),
           onPage: (p) => {
+            while (p.next()) assert.ok(p.view.end <= frame.length);
+          },
+          onQueuePage: (p) => {
             while (p.next()) assert.ok(p.view.end <= frame.length);
           },
         };
@@ -223,7 +274,7 @@ describe('frames', () => {
     fc.assert(
       fc.property(fc.array(size, { maxLength: 8 }), (sizes) => {
         const { channel, frames } = newChannel();
-        const header = { partition: 0, epoch: 1, from: 0, checkpoint: 0, beacon: 0 };
+        const header = { partition: 0, epoch: 1, from: 0, checkpoint: 0, beacon: 0, answers: 0 };
         for (const bytes of sizes) {
           const { view, messageStart, messageEnd } = recordOf(Buffer.alloc(bytes));
           const length = messageEnd - messageStart;

@@ -88,7 +88,7 @@ interface RangeOf {
 }
 
 function range(channel: FrameChannel, { partition = 0, epoch = 1, from, to, at }: RangeOf): void {
-  channel.openRange({ partition, epoch, from, checkpoint: 0, beacon: 1 });
+  channel.openRange({ partition, epoch, from, checkpoint: 0, beacon: 1, answers: 0 });
   for (const position of at) {
     const builder = new RecordBuilder();
     const view = publishView({ topic: 't', payload: `p${position}` });

@@ -26,6 +26,11 @@ export class RecordingClient implements LocalClient {
   readonly closed: Reason[] = [];
   hold: LiveHold | undefined;
   hasRoom = true;
+  hasCapacity = true;
+  cleanStart = true;
+  sessionExpirySeconds = 0;
+  readonly will = undefined;
+  readonly settledTickets: number[] = [];
 
   constructor(connectionNumber: number, clientIdentifier = `c${connectionNumber}`, name = 'name') {
     this.connectionNumber = connectionNumber;
@@ -42,6 +47,9 @@ export class RecordingClient implements LocalClient {
       retained: delivery.retained,
     });
   }
+  released(): void {}
+  outStored(): void {}
+  receivedStored(): void {}
   appended(token: number, outcome: 'stored' | 'full'): void {
     this.appends.push(`${token} ${outcome}`);
   }
