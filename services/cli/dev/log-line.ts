@@ -3,7 +3,8 @@
  *
  * Shape: Weir's JSON lines and nats-server's `[pid] date time [LVL] text` become
  *        `name │ time level message key=value …`; anything else passes as it is.
- * Drops: nats-server's [INF] lines unless `level` is debug: forty of them at each start.
+ * Drops: nats-server's [INF] lines, and what it says to each question whether it is ready, unless
+ *        `level` is debug: some hundred lines at each start.
  */
 import type { Palette } from '../terminal.ts';
 
@@ -18,6 +19,7 @@ export interface LogLineOptions {
 /** Fields that the prefix or the line's frame already shows. */
 const SHOWN = new Set(['time', 'level', 'service', 'instance', 'msg']);
 const NATS_LINE = /^\[\d+\] \d{4}\/\d\d\/\d\d (\d\d:\d\d:\d\d\.\d{3})\d* \[(\w{3})\] (.*)$/;
+const NATS_NOT_READY = /^Healthcheck failed:/;
 const NATS_LEVELS: Readonly<Record<string, string>> = {
   INF: 'info',
   WRN: 'warn',
@@ -39,9 +41,11 @@ export function renderLogLine(
   const nats = NATS_LINE.exec(line);
   if (nats !== null) {
     const level = NATS_LEVELS[nats[2] ?? ''] ?? 'info';
-    if ((level === 'info' || level === 'debug') && options.level !== 'debug') return undefined;
+    const text = nats[3] ?? '';
+    const isMinor = level === 'info' || level === 'debug' || NATS_NOT_READY.test(text);
+    if (isMinor && options.level !== 'debug') return undefined;
     const time = palette.dim(nats[1] ?? '');
-    return `${prefix} ${time} ${paintLevel(level, palette)} ${nats[3] ?? ''}`;
+    return `${prefix} ${time} ${paintLevel(level, palette)} ${text}`;
   }
   const parsed = parseObject(line);
   if (parsed === undefined || typeof parsed.msg !== 'string') return `${prefix} ${line}`;

@@ -9,6 +9,7 @@ import { NATS_SERVER_VERSION, findNatsServer } from '../../../scripts/setup/nats
 import { CertificateStore } from '../certs/store.ts';
 import { DataDirectory } from './data-directory.ts';
 import type { DevOptions } from './dev-command.ts';
+import { checkNatsCount } from './nats-servers.ts';
 import { DEV_CLIENTS } from './registration.ts';
 import { holdFreePorts, holdPorts, planPorts } from './ports.ts';
 import type { ClusterPorts, HeldPorts } from './ports.ts';
@@ -36,6 +37,7 @@ export async function prepare(options: DevOptions): Promise<Preflight> {
   const natsServer = locateNatsServer();
   const data = DataDirectory.open(options.data);
   try {
+    checkNatsCount(data.nats, options.nats);
     const { ports, held } = await takePorts(options, data.tookOver);
     const close = async (): Promise<void> => {
       await held.releaseAll();

@@ -1,26 +1,19 @@
 /**
  * Process table of a development cluster — which programs, with which environment, in which order.
  *
- * Order: nats-server; control, which creates the streams; then the others at once. They stop the
+ * Order: the nats-servers; control, which creates the streams; then the others at once. They stop the
  *        other way round: clients, gateways and router, dispatchers, control, nats-server.
  * A user's own WEIR_… variables reach every process; what this table sets wins.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CertificatePaths } from '../certs/store.ts';
 import type { ProcessSpec } from './managed-process.ts';
+import { natsUrls, planNatsServers } from './nats-servers.ts';
 import { LOOPBACK } from './ports.ts';
 import type { ClusterPorts, GatewayPorts } from './ports.ts';
 import type { ProcessTable } from './supervisor.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-/**
- * How much nats-server's heap may grow between two of its garbage collections, per cent; Go's
- * default is 100. Records and frames pass through it: at 400 QoS 1 across gateways costs a tenth
- * less CPU (2.14 to 1.92 µs a message), for a larger heap. A GOGC of one's own wins.
- */
-const NATS_GOGC = '400';
 
 export interface ProcessTableOptions {
   readonly ports: ClusterPorts;
@@ -35,12 +28,12 @@ export interface ProcessTableOptions {
 
 const SERVICES = join(import.meta.dirname, '../..');
 
-/** Writes nats-server's configuration as well. */
+/** Writes the configuration of nats-server as well. */
 export function planProcesses(options: ProcessTableOptions): ProcessTable {
   const { ports, partitions, env, demoArgs } = options;
   const control = planService('control', 'control', ports.control, env, {
     WEIR_PARTITIONS: String(partitions),
-    WEIR_REPLICAS: '1',
+    WEIR_REPLICAS: String(ports.nats.length),
   });
   const dispatchers = ports.dispatchers.map((port, index) =>
     planService('dispatcher', `dispatcher-${index + 1}`, port, env, {}),
@@ -53,48 +46,17 @@ export function planProcesses(options: ProcessTableOptions): ProcessTable {
     planGateway(`gateway-${index + 1}`, gateway, options),
   );
   const demo = demoArgs === undefined ? [] : [planDemo(demoArgs, ports, env)];
-  const natsUrl = `nats://${LOOPBACK}:${ports.nats}`;
+  const natsUrl = natsUrls(ports.nats);
   const withUrl = (spec: ProcessSpec): ProcessSpec => {
     return { ...spec, env: { ...spec.env, WEIR_NATS_URL: natsUrl } };
   };
   return [
-    { processes: [planNats(options)] },
+    { processes: planNatsServers(options) },
     { processes: [withUrl(control)] },
     { processes: dispatchers.map(withUrl) },
     { processes: [router, ...gateways].map(withUrl), startsAtOnce: true },
     { processes: demo, startsAtOnce: true },
   ];
-}
-
-function planNats(options: ProcessTableOptions): ProcessSpec {
-  const { ports, natsDirectory, natsServer, env } = options;
-  mkdirSync(natsDirectory, { recursive: true });
-  const file = join(natsDirectory, 'nats.conf');
-  writeFileSync(file, natsConfig(ports, join(natsDirectory, 'store')));
-  return {
-    name: 'nats',
-    command: natsServer,
-    args: ['-c', file],
-    env: { GOGC: NATS_GOGC, ...env },
-    ports: [ports.nats, ports.natsHttp],
-    readyUrl: `http://${LOOPBACK}:${ports.natsHttp}/healthz`,
-    watchesParent: false,
-  };
-}
-
-/** Every acknowledged append is synced: what PUBACK promises. */
-export function natsConfig(ports: Pick<ClusterPorts, 'nats' | 'natsHttp'>, store: string): string {
-  return [
-    '# Written by `weir dev` at each start.',
-    'server_name: weir-dev',
-    `listen: "${LOOPBACK}:${ports.nats}"`,
-    `http: "${LOOPBACK}:${ports.natsHttp}"`,
-    'jetstream {',
-    `  store_dir: ${JSON.stringify(store)}`,
-    '  sync_interval: always',
-    '}',
-    '',
-  ].join('\n');
 }
 
 function planService(

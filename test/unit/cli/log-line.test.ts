@@ -37,6 +37,8 @@ test("nats-server's lines lose their frame; its chatter is shown only for debug"
   assert.equal(render(line('INF')), undefined);
   assert.equal(render(line('INF'), 'debug'), 'gateway-1    │ 10:11:12.345 info  Server is ready');
   assert.equal(render(line('WRN')), 'gateway-1    │ 10:11:12.345 warn  Server is ready');
+  const unready = line('WRN').replace('Server is ready', 'Healthcheck failed: "still recovering"');
+  assert.equal(render(unready), undefined);
   assert.equal(render(line('ERR')), 'gateway-1    │ 10:11:12.345 error Server is ready');
 });
 

@@ -10,11 +10,12 @@ import {
   holdFreePorts,
   holdPorts,
   listPorts,
+  natsName,
   planPorts,
 } from '../../../services/cli/dev/ports.ts';
 
 const SMALL = { gateways: 2, dispatchers: 1, plain: true, demo: true };
-const LARGE = { ...SMALL, gateways: GATEWAYS_MAX, dispatchers: DISPATCHERS_MAX };
+const LARGE = { ...SMALL, gateways: GATEWAYS_MAX, dispatchers: DISPATCHERS_MAX, nats: 3 } as const;
 
 test('without an offset the ports are the well-known ones', () => {
   const ports = planPorts(SMALL, 0);
@@ -26,7 +27,7 @@ test('without an offset the ports are the well-known ones', () => {
     ],
   );
   assert.equal(ports.control, 8080);
-  assert.equal(ports.nats, 4222);
+  assert.deepEqual(ports.nats, [{ client: 4222, http: 8222 }]);
 });
 
 test('no port stands twice, and all are ports, however many processes there are', () => {
@@ -35,6 +36,14 @@ test('no port stands twice, and all are ports, however many processes there are'
     assert.equal(new Set(ports).size, ports.length);
     assert.ok(ports.every((port) => port > 0 && port <= 65_535));
   }
+});
+
+test('three nats-servers have routes, a single one has none', () => {
+  const three = planPorts({ ...SMALL, nats: 3 }, 0);
+  const names = [0, 1, 2].map((index) => natsName(three, index));
+  assert.deepEqual(names, ['nats-1', 'nats-2', 'nats-3']);
+  assert.deepEqual(three.nats[2], { client: 4224, http: 8224, route: 6224 });
+  assert.equal(natsName(planPorts(SMALL, 0), 0), 'nats');
 });
 
 test('what is not wanted has no port', () => {
