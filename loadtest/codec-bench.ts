@@ -1,9 +1,11 @@
 /**
- * Cost of the MQTT codec per message: decoding reads of 64 KiB, writing PUBLISH and PUBACK.
+ * Cost of the codecs per message: decoding reads of 64 KiB, writing PUBLISH and PUBACK; putting
+ * messages into a log record and reading them back.
  *
  * Run: node loadtest/codec-bench.ts        Prints ns per packet: min and median of the rounds.
  */
 import { cpus } from 'node:os';
+import { messageLength, RecordBuilder, RecordReader } from '#log';
 import {
   DeliveryOptions,
   encodedQos0,
@@ -138,6 +140,37 @@ function benchWrites(): void {
   });
 }
 
+const RECORD_MESSAGES = 256;
+
+/** A record of QoS 1 messages; what a QoS 2 key costs must not show here. */
+function benchRecords(): void {
+  const records = 32;
+  const count = records * RECORD_MESSAGES;
+  const view = recordView();
+  view.qos = 1;
+  const builder = new RecordBuilder();
+  const build = (number: number): Buffer => {
+    for (let i = 0; i < RECORD_MESSAGES; i++) {
+      builder.add(view, messageLength(view), 0, i, false);
+    }
+    return builder.take(number, 0);
+  };
+  rounds('put into a record', count, () => {
+    let bytes = 0;
+    for (let i = 0; i < records; i++) bytes += build(i).length;
+    return bytes;
+  });
+  const record = build(1);
+  rounds('read from a record', count, () => {
+    let sum = 0;
+    for (let i = 0; i < records; i++) {
+      const reader = new RecordReader(record);
+      while (reader.next() >= 0) sum += reader.view.end;
+    }
+    return sum;
+  });
+}
+
 console.log(`${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.version}`);
 console.log(`${'64 byte payload, ns per packet'.padEnd(44)}     min  median`);
 benchDecode('decode PUBLISH, 3.1.1, QoS 0', 4, publish(4, 0, []));
@@ -146,3 +179,4 @@ benchDecode('decode PUBLISH, 5.0, QoS 1', 5, publish(5, 1, []));
 benchDecode('decode PUBLISH, 5.0, QoS 1, expiry', 5, publish(5, 1, [2, 0, 0, 0, 60]));
 benchDecode('decode PUBACK', 5, Buffer.from([0x40, 2, 0x12, 0x34]));
 benchWrites();
+benchRecords();

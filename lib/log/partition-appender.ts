@@ -12,9 +12,12 @@
 import type { Clock, Timer } from '#base';
 import { type AppendResult, type Bus } from '#bus';
 import type { PublishView } from '#mqtt';
+import type { ExactlyOnceKey } from './exactly-once-key.ts';
 import { DUPLICATE_WINDOW_MS, logStream, logSubject } from './names.ts';
 import { RECORD_MESSAGES_MAX } from './position.ts';
-import { messageLength, RecordBuilder, recordNumber } from './record.ts';
+import { RELEASE_BYTES } from './record-layout.ts';
+import { recordNumber } from './record-reader.ts';
+import { messageLength, RecordBuilder } from './record.ts';
 
 /** Messages in one record. Range 1–1,024; larger records share one fsync among more messages. */
 export const RECORD_MESSAGES_DEFAULT = RECORD_MESSAGES_MAX;
@@ -40,6 +43,8 @@ interface SealedRecord {
   readonly bytes: Buffer;
   readonly owners: (AppendOwner | undefined)[];
   readonly tokens: number[];
+  /** Entries of these that are no messages. */
+  readonly releases: number;
   firstSentMs: number;
   attempts: number;
 }
@@ -60,6 +65,7 @@ export class PartitionAppender {
   /** Plain counters, read at scrape time. */
   recordsStored = 0;
   messagesStored = 0;
+  releasesStored = 0;
   bytesStored = 0;
   repeats = 0;
   recordsRefusedFull = 0;
@@ -75,6 +81,7 @@ export class PartitionAppender {
   readonly #builder = new RecordBuilder();
   #owners: (AppendOwner | undefined)[] = [];
   #tokens: number[] = [];
+  #releases = 0;
   #sealed: SealedRecord[] = [];
   #inFlight: SealedRecord | undefined;
   #decided: AppendResult | undefined;
@@ -105,7 +112,8 @@ export class PartitionAppender {
 
   /**
    * Queues a message. `owner.appended(token)` follows unless `owner` is undefined (nobody waits).
-   * False: taken, but the pipeline is full; stop until `onDrain`.
+   * False: taken, but the pipeline is full; stop until `onDrain`. `key`: the message is of QoS 2 and
+   * from a stored session; borrowed for the call.
    */
   add(
     view: PublishView,
@@ -113,11 +121,27 @@ export class PartitionAppender {
     liveElsewhere: boolean,
     owner: AppendOwner | undefined,
     token: number,
+    key?: ExactlyOnceKey,
   ): boolean {
-    const length = messageLength(view);
+    const length = messageLength(view, key);
     if (!this.#builder.fits(length, this.#messagesMax, this.#bytesMax)) this.#seal();
     const { publisherConnection } = view;
-    this.#builder.add(view, length, expiresAtSeconds, publisherConnection, liveElsewhere);
+    this.#builder.add(view, length, expiresAtSeconds, publisherConnection, liveElsewhere, key);
+    return this.#added(owner, token);
+  }
+
+  /**
+   * Queues the release of a key, in order with the messages; `owner.appended(token)` follows as for
+   * these. Outcome `full`: nothing is in the log, release it again (protocol 5).
+   */
+  addRelease(key: ExactlyOnceKey, owner: AppendOwner | undefined, token: number): boolean {
+    if (!this.#builder.fits(RELEASE_BYTES, this.#messagesMax, this.#bytesMax)) this.#seal();
+    this.#builder.addRelease(key);
+    this.#releases++;
+    return this.#added(owner, token);
+  }
+
+  #added(owner: AppendOwner | undefined, token: number): boolean {
     this.#owners.push(owner);
     this.#tokens.push(token);
     if (this.#inFlight === undefined && !this.#flushPlanned) {
@@ -159,11 +183,13 @@ export class PartitionAppender {
       bytes,
       owners: this.#owners,
       tokens: this.#tokens,
+      releases: this.#releases,
       firstSentMs: 0,
       attempts: 0,
     });
     this.#owners = [];
     this.#tokens = [];
+    this.#releases = 0;
   }
 
   #flush(): void {
@@ -244,7 +270,8 @@ export class PartitionAppender {
     this.#pendingBytes -= record.bytes.length;
     if (outcome === 'stored') {
       this.recordsStored++;
-      this.messagesStored += record.tokens.length;
+      this.messagesStored += record.tokens.length - record.releases;
+      this.releasesStored += record.releases;
       this.bytesStored += record.bytes.length;
     } else this.recordsRefusedFull++;
     // The next record goes first, so that the disk works while acknowledgements are written.

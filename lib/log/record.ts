@@ -1,46 +1,46 @@
 /**
- * Records — the bytes of one append: many messages behind one header (proto/wire/record.md).
+ * Record — the bytes of one append: many messages behind one header (proto/wire/record.md).
  *
- * Shape: `RecordBuilder` collects messages into one buffer as they arrive; `RecordReader` walks a
- *        stored record and points one reused `PublishView` at each message.
- * Cost:  two slice copies per message in, no copy out.
- * Ends:  a builder that is full says so before taking a message; damaged bytes are `Fault`
- *        WEIR_WIRE (they can only come from a foreign writer or another version).
+ * Shape: `RecordBuilder` collects messages into one buffer as they arrive.
+ * Kinds: besides messages a record may hold releases of exactly-once keys (exactly-once-key.ts). A
+ *        flag of the record says whether keys or releases are in it; without it nobody looks.
+ * Cost:  two slice copies per message.
+ * Ends:  a builder that is full says so before taking a message.
  */
-import { Fault } from '#base';
 import {
   copyBytes,
   forwardablePropertiesLength,
-  PublishView,
+  type PublishView,
   writeForwardableProperties,
 } from '#mqtt';
-import { RECORD_MESSAGES_MAX } from './position.ts';
-
-export const RECORD_VERSION = 1;
-export const RECORD_HEADER_BYTES = 16;
-/** Bytes of a message before its topic length: length, flags, expiry, publisher. */
-export const MESSAGE_PREFIX_BYTES = 13;
-/** Where in a message the publisher's connection number stands. */
-export const MESSAGE_PUBLISHER_OFFSET = 9;
-
-const FLAG_QOS = 0x03;
-const FLAG_RETAIN = 0x04;
-const FLAG_LIVE_ELSEWHERE = 0x08;
+import { type ExactlyOnceKey, KEY_BYTES, writeKey } from './exactly-once-key.ts';
+import {
+  FLAG_KEYED,
+  FLAG_LIVE_ELSEWHERE,
+  FLAG_RETAIN,
+  KIND_RELEASE,
+  MESSAGE_PREFIX_BYTES,
+  RECORD_FLAG_KEYS,
+  RECORD_HEADER_BYTES,
+  RECORD_VERSION,
+  RELEASE_BYTES,
+} from './record-layout.ts';
 
 /** What a record holds before it is closed; reserved bytes grow by doubling up to the need. */
 const BUILDER_BYTES_START = 16 * 1024;
 
-/** Bytes that `view` takes in a record. */
-export function messageLength(view: PublishView): number {
+/** Bytes that `view` takes in a record, and a key with it. */
+export function messageLength(view: PublishView, key?: ExactlyOnceKey): number {
   return (
     MESSAGE_PREFIX_BYTES +
+    (key === undefined ? 0 : KEY_BYTES) +
     (view.topicEnd - view.topicStart) +
     forwardablePropertiesLength(view) +
     (view.end - view.payloadStart)
   );
 }
 
-/** Writes one message at `offset`; the caller made room for `length = messageLength(view)`. */
+/** Writes one message at `offset`; the caller made room for `length = messageLength(view, key)`. */
 export function writeMessage(
   out: Buffer,
   offset: number,
@@ -49,6 +49,7 @@ export function writeMessage(
   expiresAtSeconds: number,
   publisherConnection: number,
   liveElsewhere: boolean,
+  key?: ExactlyOnceKey,
 ): number {
   const after = length - 4;
   out[offset] = after >>> 24;
@@ -61,6 +62,10 @@ export function writeMessage(
   out.writeUInt32BE(publisherConnection, offset + 9);
   const from = view.buffer;
   let at = offset + MESSAGE_PREFIX_BYTES;
+  if (key !== undefined) {
+    out[offset + 4] = (out[offset + 4] as number) | FLAG_KEYED;
+    at = writeKey(out, at, key);
+  }
   at = copyBytes(out, at, from, view.topicStart, view.topicEnd);
   if (view.propertiesForwardable && view.propertiesStart < view.payloadStart) {
     return copyBytes(out, at, from, view.propertiesStart, view.end);
@@ -69,12 +74,21 @@ export function writeMessage(
   return copyBytes(out, at, from, view.payloadStart, view.end);
 }
 
+function writeRelease(out: Buffer, offset: number, key: ExactlyOnceKey): number {
+  out.fill(0, offset, offset + MESSAGE_PREFIX_BYTES);
+  out[offset + 3] = RELEASE_BYTES - 4;
+  out[offset + 4] = KIND_RELEASE | FLAG_KEYED;
+  return writeKey(out, offset + MESSAGE_PREFIX_BYTES, key);
+}
+
 /** Collects the messages of the next record. Reused after `take`. */
 export class RecordBuilder {
   #buffer = Buffer.allocUnsafeSlow(BUILDER_BYTES_START);
   #length = RECORD_HEADER_BYTES;
   #count = 0;
+  #flags = 0;
 
+  /** Messages and releases. */
   get count(): number {
     return this.#count;
   }
@@ -94,8 +108,10 @@ export class RecordBuilder {
     expiresAtSeconds: number,
     publisherConnection: number,
     liveElsewhere: boolean,
+    key?: ExactlyOnceKey,
   ): void {
     this.#reserve(length);
+    if (key !== undefined) this.#flags = RECORD_FLAG_KEYS;
     this.#length = writeMessage(
       this.#buffer,
       this.#length,
@@ -104,7 +120,16 @@ export class RecordBuilder {
       expiresAtSeconds,
       publisherConnection,
       liveElsewhere,
+      key,
     );
+    this.#count++;
+  }
+
+  /** Whether it fits is asked with `RELEASE_BYTES`. */
+  addRelease(key: ExactlyOnceKey): void {
+    this.#reserve(RELEASE_BYTES);
+    this.#flags = RECORD_FLAG_KEYS;
+    this.#length = writeRelease(this.#buffer, this.#length, key);
     this.#count++;
   }
 
@@ -112,7 +137,7 @@ export class RecordBuilder {
   take(number: number, closedAtMs: number): Buffer {
     const buffer = this.#buffer;
     buffer[0] = RECORD_VERSION;
-    buffer[1] = 0;
+    buffer[1] = this.#flags;
     buffer.writeUInt16BE(this.#count, 2);
     buffer.writeUIntBE(number, 4, 6);
     buffer.writeUIntBE(Math.max(0, Math.floor(closedAtMs)), 10, 6);
@@ -122,6 +147,7 @@ export class RecordBuilder {
     if (bytes === record) this.#buffer = Buffer.allocUnsafeSlow(buffer.length);
     this.#length = RECORD_HEADER_BYTES;
     this.#count = 0;
+    this.#flags = 0;
     return bytes;
   }
 
@@ -133,123 +159,5 @@ export class RecordBuilder {
     const grown = Buffer.allocUnsafeSlow(size);
     this.#buffer.copy(grown, 0, 0, this.#length);
     this.#buffer = grown;
-  }
-}
-
-/** Record number of a stored record, or a Fault thrown for foreign bytes. */
-export function recordNumber(record: Buffer): number {
-  checkRecord(record);
-  return record.readUIntBE(4, 6);
-}
-
-/** Wall clock of the gateway when it closed the record, ms since 1970. */
-export function recordClosedAtMs(record: Buffer): number {
-  return record.readUIntBE(10, 6);
-}
-
-export function recordCount(record: Buffer): number {
-  return record.readUInt16BE(2);
-}
-
-function checkRecord(record: Buffer): void {
-  if (record.length < RECORD_HEADER_BYTES || record[0] !== RECORD_VERSION) {
-    throw new Fault('WEIR_WIRE', `log record of unknown version ${record[0] ?? 'none'}`);
-  }
-}
-
-/** Points `view` at the message whose length field stands at `offset`; returns one past its end. */
-export function readMessage(buffer: Buffer, offset: number, view: PublishView): number {
-  const b = buffer;
-  const length =
-    ((b[offset] as number) << 24) |
-    ((b[offset + 1] as number) << 16) |
-    ((b[offset + 2] as number) << 8) |
-    (b[offset + 3] as number);
-  const end = offset + 4 + length;
-  if (length < MESSAGE_PREFIX_BYTES - 4 + 3 || end > b.length) {
-    throw new Fault('WEIR_WIRE', `message length ${length} reaches beyond its record`);
-  }
-  const flags = b[offset + 4] as number;
-  view.buffer = b;
-  view.qos = (flags & FLAG_QOS) as 0 | 1 | 2;
-  view.retain = (flags & FLAG_RETAIN) !== 0;
-  view.dup = false;
-  view.packetIdentifier = 0;
-  view.topicAlias = 0;
-  view.messageExpiryIntervalSeconds = -1;
-  view.propertiesForwardable = true;
-  view.expiresAtSeconds = b.readUInt32BE(offset + 5);
-  view.publisherConnection = b.readUInt32BE(offset + 9);
-  const topicStart = offset + MESSAGE_PREFIX_BYTES;
-  const topicEnd =
-    topicStart + 2 + (((b[topicStart] as number) << 8) | (b[topicStart + 1] as number));
-  view.topicStart = topicStart;
-  view.topicEnd = topicEnd;
-  view.propertiesStart = topicEnd;
-  view.payloadStart = afterProperties(b, topicEnd, end);
-  view.end = end;
-  view.encodedV4 = undefined;
-  view.encodedV5 = undefined;
-  return end;
-}
-
-/** Whether the message that `readMessage` stood on at `offset` is for routing only. */
-export function isLiveElsewhere(buffer: Buffer, offset: number): boolean {
-  return ((buffer[offset + 4] as number) & FLAG_LIVE_ELSEWHERE) !== 0;
-}
-
-function afterProperties(b: Buffer, at: number, end: number): number {
-  const first = at < end ? (b[at] as number) : -1;
-  if (first >= 0 && first < 0x80) {
-    const after = at + 1 + first;
-    if (after <= end) return after;
-  }
-  let value = 0;
-  for (let i = 0; i < 4 && at + i < end; i++) {
-    const byte = b[at + i] as number;
-    value |= (byte & 0x7f) << (7 * i);
-    if (byte < 0x80) {
-      const after = at + i + 1 + value;
-      if (after <= end) return after;
-      break;
-    }
-  }
-  throw new Fault('WEIR_WIRE', 'properties reach beyond their message');
-}
-
-/**
- * Walks the messages of a record: `next` points `view` at one message after the other and returns
- * its index, or -1 at the end.
- */
-export class RecordReader {
-  readonly view = new PublishView();
-  /** Offset of the current message's length field. */
-  messageStart = 0;
-  /** One past the current message. */
-  messageEnd = 0;
-  #record: Buffer;
-  #count: number;
-  #index = -1;
-
-  constructor(record: Buffer) {
-    checkRecord(record);
-    this.#record = record;
-    this.#count = recordCount(record);
-    if (this.#count > RECORD_MESSAGES_MAX) {
-      throw new Fault('WEIR_WIRE', `record of ${this.#count} messages`);
-    }
-    this.messageEnd = RECORD_HEADER_BYTES;
-  }
-
-  next(): number {
-    if (this.#index + 1 >= this.#count) return -1;
-    this.#index++;
-    this.messageStart = this.messageEnd;
-    this.messageEnd = readMessage(this.#record, this.messageStart, this.view);
-    return this.#index;
-  }
-
-  get liveElsewhere(): boolean {
-    return isLiveElsewhere(this.#record, this.messageStart);
   }
 }

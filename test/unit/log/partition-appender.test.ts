@@ -15,6 +15,7 @@ import {
 import {
   type AppenderOptions,
   DUPLICATE_WINDOW_MS,
+  KeyReader,
   logStreamConfig,
   logStream,
   PartitionAppender,
@@ -179,6 +180,47 @@ describe('PartitionAppender', () => {
     script.asks[2]?.({ kind: 'found', message });
     assert.deepEqual(told, ['a 1 stored']);
     assert.ok(appender.idle);
+  });
+
+  it('takes releases in order with messages, and tells them as these', () => {
+    const appender = makeAppender({ recordMessagesMax: 3 });
+    const owner = {
+      appended: (token: number, outcome: Outcome) => told.push(`${token} ${outcome}`),
+    };
+    const key = { generation: 2 ** 40, epoch: 0, packetIdentifier: 0 };
+    for (let i = 1; i <= 3; i++) {
+      const view = publishView({ topic: 't', payload: `${i}`, qos: 2 });
+      // One object for all: it is borrowed for the call.
+      Object.assign(key, { epoch: 7, packetIdentifier: i });
+      appender.add(view, 0, false, owner, 2 * i - 1, key);
+      appender.addRelease(key, owner, 2 * i);
+    }
+    clock.run(1);
+    for (let i = 0; i < 2; i++) decide(i, STORED);
+    assert.deepEqual(
+      [messagesOf(sent(0)), messagesOf(sent(1))],
+      [['1', '2'], ['3']],
+      'three entries in a record',
+    );
+    const keys = [0, 1].flatMap((index) => {
+      const reader = new KeyReader(sent(index));
+      const read: string[] = [];
+      while (reader.next() >= 0) {
+        const { generation, epoch, packetIdentifier, isRelease } = reader;
+        assert.deepEqual([generation, epoch], [2 ** 40, 7]);
+        read.push(`${isRelease ? 'release' : 'message'} ${packetIdentifier}`);
+      }
+      return read;
+    });
+    assert.deepEqual(
+      keys,
+      [1, 2, 3].flatMap((i) => [`message ${i}`, `release ${i}`]),
+    );
+    assert.deepEqual(
+      told,
+      [1, 2, 3, 4, 5, 6].map((token) => `${token} stored`),
+    );
+    assert.deepEqual([appender.messagesStored, appender.releasesStored], [3, 3]);
   });
 
   it('tells a full log, says when it takes no more and when it does again', () => {

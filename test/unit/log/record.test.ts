@@ -1,10 +1,15 @@
-/** Records: what goes in comes out, whatever it is; damage is a Fault and nothing else. */
+/**
+ * Records: what goes in comes out, whatever it is, with exactly-once keys or without; damage is a
+ * Fault and nothing else.
+ */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Fault } from '#base';
 import {
+  type ExactlyOnceKey,
   indexOf,
+  KeyReader,
   messageLength,
   positionAfterRecord,
   positionOf,
@@ -12,16 +17,25 @@ import {
   RECORD_MESSAGES_MAX,
   RecordBuilder,
   recordClosedAtMs,
+  recordHasKeys,
   recordNumber,
   RecordReader,
+  RELEASE_BYTES,
   sequenceOf,
 } from '#log';
 import { publishView, topicTextOf } from '../../fixtures/publish-view.ts';
 
+const u48 = fc.oneof(fc.nat(), fc.integer({ min: 0, max: 2 ** 48 - 1 }));
+const key = fc.record({
+  generation: u48,
+  epoch: u48,
+  packetIdentifier: fc.integer({ min: 1, max: 0xffff }),
+});
+
 const message = fc.record({
   topic: fc.string({ minLength: 1, maxLength: 40, unit: 'grapheme' }),
   payload: fc.uint8Array({ maxLength: 300 }),
-  qos: fc.constantFrom<(0 | 1)[]>(0, 1),
+  qos: fc.constantFrom<(0 | 1 | 2)[]>(0, 1, 2),
   retain: fc.boolean(),
   // A user property, or none at all, or MQTT 3.1.1.
   properties: fc.option(
@@ -31,13 +45,34 @@ const message = fc.record({
   expiresAtSeconds: fc.integer({ min: 0, max: 0xffffffff }),
   publisher: fc.integer({ min: 0, max: 0xffffffff }),
   liveElsewhere: fc.boolean(),
+  key: fc.option(key, { nil: undefined, freq: 3 }),
 });
+type Message = typeof message extends fc.Arbitrary<infer T> ? T : never;
+type Release = { readonly release: ExactlyOnceKey };
 
-function build(messages: readonly (typeof message extends fc.Arbitrary<infer T> ? T : never)[]) {
+const release = key.map((one): Release => ({ release: one }));
+const entry = fc.oneof({ weight: 4, arbitrary: message }, { weight: 1, arbitrary: release });
+/** Half of the records are without any key, as most are. */
+const entries = fc
+  .boolean()
+  .chain((keyed) =>
+    fc
+      .array<Message | Release>(keyed ? entry : message, { maxLength: 30 })
+      .map((list) =>
+        keyed ? list : list.map((one) => ('release' in one ? one : { ...one, key: undefined })),
+      ),
+  );
+
+function build(list: readonly (Message | Release)[]): RecordBuilder {
   const builder = new RecordBuilder();
-  for (const { expiresAtSeconds, publisher, liveElsewhere, properties, ...fields } of messages) {
+  for (const one of list) {
+    if ('release' in one) {
+      builder.addRelease(one.release);
+      continue;
+    }
+    const { expiresAtSeconds, publisher, liveElsewhere, properties, key: k, ...fields } = one;
     const view = publishView({ ...fields, ...(properties === undefined ? {} : { properties }) });
-    builder.add(view, messageLength(view), expiresAtSeconds, publisher, liveElsewhere);
+    builder.add(view, messageLength(view, k), expiresAtSeconds, publisher, liveElsewhere, k);
   }
   return builder;
 }
@@ -45,8 +80,8 @@ function build(messages: readonly (typeof message extends fc.Arbitrary<infer T> 
 describe('records', () => {
   it('give back any messages as they were put in', () => {
     fc.assert(
-      fc.property(fc.array(message, { maxLength: 30 }), fc.nat(), (messages, number) => {
-        const builder = build(messages);
+      fc.property(entries, fc.nat(), (list, number) => {
+        const builder = build(list);
         const bytes = builder.bytes;
         const record = builder.take(number, 1_767_225_600_123);
         assert.equal(record.length, bytes);
@@ -54,7 +89,8 @@ describe('records', () => {
         assert.equal(recordClosedAtMs(record), 1_767_225_600_123);
         assert.equal(builder.count, 0);
         const reader = new RecordReader(record);
-        for (const [index, m] of messages.entries()) {
+        for (const [index, m] of list.entries()) {
+          if ('release' in m) continue;
           assert.equal(reader.next(), index);
           const { view } = reader;
           assert.equal(topicTextOf(view), m.topic);
@@ -76,6 +112,67 @@ describe('records', () => {
     );
   });
 
+  it('give back their keys, and say when they have none', () => {
+    fc.assert(
+      fc.property(entries, (list) => {
+        const record = build(list).take(1, 0);
+        const keyed = [...list.entries()].flatMap(([index, one]) => {
+          const isRelease = 'release' in one;
+          const its = isRelease ? one.release : one.key;
+          return its === undefined ? [] : [{ index, isRelease, ...its }];
+        });
+        assert.equal(recordHasKeys(record), keyed.length > 0);
+        const reader = new KeyReader(record);
+        const read: typeof keyed = [];
+        for (let index = reader.next(); index >= 0; index = reader.next()) {
+          const { generation, epoch, packetIdentifier, isRelease } = reader;
+          read.push({ index, isRelease, generation, epoch, packetIdentifier });
+        }
+        assert.deepEqual(read, keyed);
+      }),
+    );
+  });
+
+  it('are read without what is to be skipped', () => {
+    fc.assert(
+      fc.property(entries, fc.func(fc.boolean()), (list, isSkipped) => {
+        const record = build(list).take(1, 0);
+        const messages = [...list.keys()].filter((index) => !('release' in (list[index] ?? {})));
+        const skipped = recordHasKeys(record) ? messages.filter((index) => isSkipped(index)) : [];
+        const reader = new RecordReader(record, skipped);
+        const read: number[] = [];
+        for (let index = reader.next(); index >= 0; index = reader.next()) read.push(index);
+        assert.deepEqual(
+          read,
+          messages.filter((index) => !skipped.includes(index)),
+        );
+        assert.equal(reader.messageEnd, record.length);
+      }),
+    );
+  });
+
+  it('take as many bytes as ever for what has no key, and 14 more for a key', () => {
+    const view = publishView({ topic: 't', payload: 'x' });
+    const its = { generation: 1, epoch: 2, packetIdentifier: 3 };
+    assert.deepEqual([messageLength(view), messageLength(view, its), RELEASE_BYTES], [18, 32, 27]);
+  });
+
+  it('begin anew without keys', () => {
+    const builder = build([{ release: { generation: 1, epoch: 2, packetIdentifier: 3 } }]);
+    assert.ok(recordHasKeys(builder.take(1, 0)));
+    assert.ok(!recordHasKeys(builder.take(2, 0)));
+  });
+
+  it('are read past kinds of a later version', () => {
+    const record = build([{ release: { generation: 1, epoch: 2, packetIdentifier: 3 } }]).take(
+      1,
+      0,
+    );
+    record[RECORD_HEADER_BYTES + 4] = 0xf0;
+    assert.equal(new RecordReader(record).next(), -1);
+    assert.equal(new KeyReader(record).next(), -1);
+  });
+
   it('are not changed by the next ones of the same builder', () => {
     const builder = new RecordBuilder();
     const kept: Buffer[] = [];
@@ -93,11 +190,11 @@ describe('records', () => {
   it('answer damage with a Fault', () => {
     fc.assert(
       fc.property(
-        fc.array(message, { minLength: 1, maxLength: 5 }),
+        entries.filter((list) => list.length > 0),
         fc.nat(),
         fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }),
-        (messages, cut, flips) => {
-          const whole = build(messages).take(1, 0);
+        (list, cut, flips) => {
+          const whole = build(list).take(1, 0);
           const record = Buffer.from(whole.subarray(0, cut % (whole.length + 1)));
           for (const [at, value] of flips)
             if (record.length > 0) record[at % record.length] = value;
@@ -108,6 +205,8 @@ describe('records', () => {
               assert.ok(view.topicEnd <= view.payloadStart && view.payloadStart <= view.end);
               assert.ok(view.end <= record.length);
             }
+            const keys = new KeyReader(record);
+            while (keys.next() >= 0);
           } catch (fault) {
             assert.ok(fault instanceof Fault, String(fault));
           }
