@@ -16,15 +16,22 @@ export function stateSubject(group: string, partition: number): string {
   return `state.${group}.${twoDigits(partition)}`;
 }
 
-/** The stream of one state log, as control creates it. */
+/** Where others append marks to a state log that they follow (ADR 0012, S2). */
+export function markSubject(group: string, partition: number): string {
+  return `mark.${group}.${twoDigits(partition)}`;
+}
+
+/** The stream of one state log, as control creates it. `marks`: others append marks to it. */
 export function stateStreamConfig(
   group: string,
   partition: number,
   replicas: number,
+  marks = false,
 ): StreamConfig {
+  const own = stateSubject(group, partition);
   return {
     name: stateStream(group, partition),
-    subjects: [stateSubject(group, partition)],
+    subjects: marks ? [own, markSubject(group, partition)] : [own],
     replicas,
     duplicateWindowMs: STATE_DUPLICATE_WINDOW_MS,
     allowDirect: true,

@@ -29,6 +29,8 @@ export interface StateTables {
   ride(table: number, key: string, value: Uint8Array): void;
   rideDelete(table: number, key: string): void;
   has(table: number, key: string): boolean;
+  /** The newest value of a key of a resident table (StateLogOptions); do not change it. */
+  peek(table: number, key: string): Uint8Array | undefined;
   /** Keys present now; do not change the table while walking. */
   keys(table: number): IterableIterator<string>;
   count(table: number): number;

@@ -23,8 +23,9 @@ export interface Slot {
   valueStart: number;
   readonly valueBytes: number;
   readonly entryBytes: number;
-  /** The bytes, while they are not yet stored. */
+  /** The bytes, while they are not yet stored; of a resident table always. */
   value: Uint8Array | undefined;
+  readonly resident: boolean;
 }
 
 export class StateIndex {
@@ -89,7 +90,7 @@ export class StateIndex {
     if (slot.record !== undefined) slot.record.liveBytes -= slot.entryBytes;
     slot.record = record;
     slot.valueStart = valueStart;
-    slot.value = undefined;
+    if (!slot.resident) slot.value = undefined;
     record.liveBytes += slot.entryBytes;
   }
 

@@ -35,6 +35,13 @@ export interface StateLogOptions {
   /** Revision of the write that took the partition. */
   readonly epoch: number;
   readonly cacheBytesMax?: number;
+  /** Tables whose values stay in memory, for `peek`: small values that are looked at all the time. */
+  readonly residentTables?: ReadonlySet<number>;
+  /**
+   * What the fence is: the last sequence of the stream, or of the subject where others may append
+   * to further subjects of the stream (marks, ADR 0012). Default: stream.
+   */
+  readonly expectationOf?: 'stream' | 'subject';
   readonly onFenced: () => void;
 }
 
@@ -74,6 +81,7 @@ export class StateLog implements StateTables {
     onReady: (log: StateLog) => void,
   ): { close: () => void } {
     const { bus, clock, group, partition, epoch, onFenced } = options;
+    const { residentTables, expectationOf } = options;
     const stream = stateStream(group, partition);
     const store = new RecordStore(bus, clock, stream, options.cacheBytesMax);
     return new StateRecovery({
@@ -82,6 +90,8 @@ export class StateLog implements StateTables {
       group,
       partition,
       epoch,
+      residentTables,
+      expectationOf,
       onRecord: (sequence, record) => store.add(sequence, record),
       onFenced,
       onRecovered: (state) => onReady(new StateLog(options, state, store)),
@@ -159,6 +169,7 @@ export class StateLog implements StateTables {
       valueBytes: value.length,
       entryBytes: entryBytes(Buffer.byteLength(key, 'utf8'), value.length),
       value,
+      resident: this.#o.residentTables?.has(table) === true,
     };
     const old = this.#index.set(table, key, slot);
     if (old !== undefined) this.#batch.replaced.push(old);
@@ -183,6 +194,11 @@ export class StateLog implements StateTables {
   }
   tables(): IterableIterator<number> {
     return this.#index.tables();
+  }
+
+  /** The newest value of a key of a resident table. */
+  peek(table: number, key: string): Uint8Array | undefined {
+    return this.#index.slot(table, key)?.value;
   }
 
   get(table: number, key: string, onValue: (value: Buffer | undefined) => void): void {
@@ -296,7 +312,7 @@ export class StateLog implements StateTables {
       payload: link.bytes,
       messageId: `${this.#subject}:${this.#o.epoch}.${link.number}`,
       expectedSequence: this.#lastSequence,
-      expectationOf: 'stream',
+      expectationOf: this.#o.expectationOf ?? 'stream',
       onDecided: (outcome) => this.#onDecided(link, outcome),
     });
   }

@@ -32,6 +32,8 @@ export interface RecoveryOptions {
   readonly group: string;
   readonly partition: number;
   readonly epoch: number;
+  readonly residentTables: ReadonlySet<number> | undefined;
+  readonly expectationOf: 'stream' | 'subject' | undefined;
   /** Bytes read, for a cache. */
   readonly onRecord: (sequence: number, record: Buffer) => void;
   readonly onFenced: () => void;
@@ -97,8 +99,10 @@ export class StateRecovery {
   #findEmpty(): void {
     this.#o.bus.state(this.#stream, (state) => {
       if (this.#closed) return;
-      if (state === undefined || state.messages > 0) this.#later(() => this.#findLast());
-      else this.#mark(state.lastSequence, undefined);
+      const isForeign = this.#o.expectationOf === 'subject';
+      if (state === undefined || (state.messages > 0 && !isForeign)) {
+        this.#later(() => this.#findLast());
+      } else this.#mark(isForeign ? 0 : state.lastSequence, undefined);
     });
   }
 
@@ -120,7 +124,7 @@ export class StateRecovery {
       payload: bytes,
       messageId: `${this.#subject}:${epoch}.${number}`,
       expectedSequence,
-      expectationOf: 'stream',
+      expectationOf: this.#o.expectationOf ?? 'stream',
       onDecided: (outcome) => {
         if (outcome.kind === 'refused') this.#mark(outcome.lastSequence, outcome.last);
         else {
@@ -162,7 +166,7 @@ export class StateRecovery {
       this.#chain = [];
     }
     this.#lastRead = sequence;
-    if (sequence > this.#markSequence) return;
+    if (sequence > this.#markSequence || message.subject !== this.#subject) return;
     const header = decodeStateHeader(payload);
     const record = this.#index.addRecord(sequence, payload.length);
     this.#o.onRecord(sequence, payload);
@@ -183,7 +187,9 @@ export class StateRecovery {
     const index = this.#index;
     forEachEntry(bytes, header, (table, kind, key, valueStart, valueEnd, entryBytes) => {
       const valueBytes = valueEnd - valueStart;
-      const slot = { record, valueStart, valueBytes, entryBytes, value: undefined };
+      const resident = this.#o.residentTables?.has(table) === true;
+      const value = resident ? Buffer.from(bytes.subarray(valueStart, valueEnd)) : undefined;
+      const slot = { record, valueStart, valueBytes, entryBytes, value, resident };
       const old = kind === KIND_DELETE ? index.remove(table, key) : index.set(table, key, slot);
       if (old !== undefined) index.bury(old);
     });

@@ -9,6 +9,7 @@ import { leaseStreamConfig } from '#lease';
 import { logStreamConfig } from '#log';
 import { LAYOUT_VERSION, registryStreamConfig, writeClusterSettings } from '#registry';
 import type { ClusterSettings } from '#registry';
+import { sessionStreamConfig } from '#session-store';
 import { stateStreamConfig } from '#state';
 
 /** Reader groups that have state logs. */
@@ -28,6 +29,7 @@ export async function ensureCluster(bus: Bus, wanted: WantedCluster): Promise<Cl
   await bus.ensureStream(leaseStreamConfig(settings.replicas));
   for (let partition = 0; partition < settings.partitions; partition++) {
     await bus.ensureStream(logStreamConfig(partition, settings.replicas));
+    await bus.ensureStream(sessionStreamConfig(partition, settings.replicas));
     for (const group of READER_GROUPS) {
       await bus.ensureStream(stateStreamConfig(group, partition, settings.replicas));
     }
