@@ -6,21 +6,25 @@
  * Unwanted: while the logic wants nothing of the log, nothing is read; what was stored some seconds
  *        ago is passed over, so that the checkpoint, and with it the trimming, goes on.
  * Once:  a copy of a record is skipped. Up to *decided* of an earlier owner only its list of
- *        skipped records counts; above it the numbers of the writers do (protocol 25).
+ *        skipped records counts; above it the numbers of the writers do (protocol 25). In the same
+ *        way repeats of QoS 2 messages are found and listed, message by message.
  */
-import type { Clock, Timer } from '#base';
+import { type Clock, Fault, type Timer } from '#base';
 import type { Bus, Follower, StreamMessage } from '#bus';
 import {
   indexOf,
   logStream,
   type Position,
   positionAfterRecord,
+  positionOf,
   RECORD_MESSAGES_MAX,
+  recordHasKeys,
   recordNumber,
   sequenceOf,
   writerOfSubject,
 } from '#log';
 import type { StateProgress } from '#state';
+import type { ExactlyOnce } from './exactly-once.ts';
 import type { LogRecordView } from './port.ts';
 import type { WriterNumbers } from './writer-numbers.ts';
 
@@ -39,6 +43,7 @@ export interface LogFeedOptions {
   /** What an earlier owner left. */
   readonly recovered: StateProgress;
   readonly numbers: WriterNumbers;
+  readonly exactlyOnce: ExactlyOnce;
   readonly holds: () => boolean;
   readonly onRecord: (record: LogRecordView) => void;
   readonly onCopy: (sequence: number) => void;
@@ -48,6 +53,8 @@ export interface LogFeedOptions {
   readonly wanted?: () => boolean;
 }
 
+const NONE: readonly number[] = [];
+
 class RecordView implements LogRecordView {
   sequence = 0;
   payload: Buffer = Buffer.alloc(0);
@@ -55,6 +62,7 @@ class RecordView implements LogRecordView {
   storedAtMs = 0;
   after: Position = 0;
   decidedBefore = false;
+  skipped = NONE;
 }
 
 /** First record to read behind a checkpoint: its own when messages of it may be left. */
@@ -68,6 +76,8 @@ export class LogFeed {
   /** Plain counters. */
   records = 0;
   copies = 0;
+  /** Messages of QoS 2 that were repeats. */
+  repeats = 0;
 
   readonly #o: LogFeedOptions;
   readonly #view = new RecordView();
@@ -82,6 +92,9 @@ export class LogFeed {
   #lastSequence = 0;
   #headSequence = 0;
   #skippedRecords: number[];
+  #skipped: Position[];
+  /** By sequence, indexes that an earlier owner skipped. */
+  readonly #indexesBefore = new Map<number, number[]>();
   #storedAtMs = 0;
   #seenAtMs = 0;
   /** Heads of the log seen while nothing is wanted, oldest first; undefined: reading. */
@@ -92,6 +105,13 @@ export class LogFeed {
     this.#o = options;
     this.#skippedRecords = [...options.recovered.skippedRecords];
     this.#skippedBefore = new Set(options.recovered.skippedRecords);
+    this.#skipped = [...options.recovered.skipped];
+    for (const position of this.#skipped) {
+      const sequence = sequenceOf(position);
+      const indexes = this.#indexesBefore.get(sequence);
+      if (indexes === undefined) this.#indexesBefore.set(sequence, [indexOf(position)]);
+      else indexes.push(indexOf(position));
+    }
   }
 
   /** Decisions are made up to here, by this owner or an earlier one. */
@@ -127,7 +147,9 @@ export class LogFeed {
         this.#headSequence = Math.max(this.#headSequence, last);
       },
       onGap: (first) => {
-        if (!this.#closed && wanted > 1) this.#o.onGap(wanted, first);
+        if (this.#closed || wanted === 1) return;
+        if (positionAfterRecord(first - 1) > this.decided) this.#o.exactlyOnce.closeAll();
+        this.#o.onGap(wanted, first);
       },
     });
     this.#steer();
@@ -160,6 +182,15 @@ export class LogFeed {
       this.#skippedRecords = list.filter((s) => positionAfterRecord(s) > checkpoint);
     }
     return this.#skippedRecords;
+  }
+
+  /** Messages skipped above `checkpoint`. */
+  skipped(checkpoint: Position): readonly Position[] {
+    const list = this.#skipped;
+    if (list.length > 0 && (list[0] as Position) <= checkpoint) {
+      this.#skipped = list.filter((position) => position > checkpoint);
+    }
+    return this.#skipped;
   }
 
   close(): void {
@@ -199,6 +230,7 @@ export class LogFeed {
     if (old !== undefined && clock.nowMs() - old.atMs >= PASS_OVER_DELAY_MS) {
       if (old.last > this.#lastSequence) {
         this.#lastSequence = old.last;
+        this.#o.exactlyOnce.closeAll();
         onCopy(old.last);
       }
     }
@@ -274,8 +306,25 @@ export class LogFeed {
     view.storedAtMs = storedAtMs;
     view.after = recovered.checkpoint;
     view.decidedBefore = decidedBefore;
+    view.skipped = decidedBefore
+      ? (this.#indexesBefore.get(sequence) ?? NONE)
+      : this.#findRepeats(message);
     this.#lastSequence = sequence;
     this.#o.onRecord(view);
+  }
+
+  #findRepeats({ sequence, payload, storedAtMs }: StreamMessage): readonly number[] {
+    if (!recordHasKeys(payload)) return NONE;
+    const indexes: number[] = [];
+    try {
+      this.#o.exactlyOnce.decide(payload, storedAtMs, indexes);
+    } catch (fault) {
+      if (!(fault instanceof Fault)) throw fault;
+      this.#o.onUnreadable(sequence, fault);
+    }
+    this.repeats += indexes.length;
+    for (const index of indexes) this.#skipped.push(positionOf(sequence, index));
+    return indexes;
   }
 
   #isSkipped(

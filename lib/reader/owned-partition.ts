@@ -9,8 +9,8 @@
 import type { Clock, Timer } from '#base';
 import { LeaseHolder, readerLeaseSubject, READER_TTL_MS, type LeaseEnd } from '#lease';
 import type { ReaderEntry, ReaderReport } from '#lease';
-import type { Position } from '#log';
 import { StateLog, type StateProgress } from '#state';
+import { ExactlyOnce } from './exactly-once.ts';
 import { LeaseTrimmer } from './lease-trimmer.ts';
 import { LogFeed } from './log-feed.ts';
 import { LogTrimmer } from './log-trimmer.ts';
@@ -39,6 +39,12 @@ export interface OwnedPartitionOptions {
   readonly onOver: (marked: boolean) => void;
 }
 
+/** What decides about copies and repeats, as an earlier owner left it. */
+interface Decisions {
+  readonly numbers: WriterNumbers;
+  readonly exactlyOnce: ExactlyOnce;
+}
+
 type PartitionPhase = 'taking' | 'recovering' | 'preparing' | 'reading' | 'leaving' | 'over';
 
 export class OwnedPartition {
@@ -48,7 +54,6 @@ export class OwnedPartition {
   #phase: PartitionPhase = 'taking';
   #recovery: { close: () => void } | undefined;
   #state: StateLog | undefined;
-  #numbers: WriterNumbers | undefined;
   #logic: PartitionLogic | undefined;
   #feed: LogFeed | undefined;
   #trimmer: LogTrimmer | undefined;
@@ -140,31 +145,41 @@ export class OwnedPartition {
         this.#recovery = undefined;
         if (this.#isEnding()) return state.close();
         this.#state = state;
-        this.#numbers = new WriterNumbers(state);
-        this.#numbers.load(() => {
-          if (this.#isEnding()) return;
-          this.#o.shared.leases.waitFor(epoch, () => this.#prepare(state));
+        this.#loadDecisions(state, (decisions) => {
+          this.#o.shared.leases.waitFor(epoch, () => this.#prepare(state, decisions));
         });
       },
     );
+  }
+
+  #loadDecisions(state: StateLog, onLoaded: (decisions: Decisions) => void): void {
+    const numbers = new WriterNumbers(state);
+    const exactlyOnce = new ExactlyOnce(state, (generation) =>
+      this.#logic?.hasSession?.(generation),
+    );
+    numbers.load(() => {
+      exactlyOnce.load(() => {
+        if (!this.#isEnding()) onLoaded({ numbers, exactlyOnce });
+      });
+    });
   }
 
   #isEnding(): boolean {
     return this.#phase === 'leaving' || this.#phase === 'over';
   }
 
-  #prepare(state: StateLog): void {
+  #prepare(state: StateLog, decisions: Decisions): void {
     if (this.#isEnding()) return;
     this.#phase = 'preparing';
     const logic = this.#o.group.makeLogic(this.#context(state));
     this.#logic = logic;
-    state.begin(() => this.#progressToWrite());
+    state.begin(() => this.#progressToWrite(decisions));
     if (!this.#lease.holds()) this.#standStillLogic();
     let told = false;
     logic.prepare(() => {
       if (told || this.#isEnding()) return;
       told = true;
-      this.#read(state);
+      this.#read(state, decisions);
     });
   }
 
@@ -185,7 +200,6 @@ export class OwnedPartition {
       endGateway: shared.endGateway,
       checkpoint: state.recovered.checkpoint,
       decided: state.recovered.decided,
-      skipped: state.recovered.skipped,
       stuckBefore: this.#o.previous?.content.stuckOn ?? [],
       holds: () => this.#lease.holds(),
       pause: () => feedOf()?.pause(),
@@ -197,7 +211,7 @@ export class OwnedPartition {
     };
   }
 
-  #read(state: StateLog): void {
+  #read(state: StateLog, decisions: Decisions): void {
     this.#phase = 'reading';
     this.#stuckOn = [];
     const { bus, clock } = this.#o.group;
@@ -207,7 +221,7 @@ export class OwnedPartition {
       clock,
       partition,
       recovered: state.recovered,
-      numbers: this.#numbers ?? new WriterNumbers(state),
+      ...decisions,
       holds: () => this.#lease.holds(),
       onRecord: (record) => this.#onRecord(record),
       onCopy: (sequence) => this.#logic?.copySkipped?.(sequence),
@@ -262,27 +276,15 @@ export class OwnedPartition {
     return {
       checkpoint,
       decided,
-      skipped: this.#skipped(recovered, checkpoint, logic.skipped?.() ?? []),
+      skipped: feed.skipped(checkpoint),
       skippedRecords: feed.skippedRecords(checkpoint),
     };
   }
 
-  /** What an earlier owner skipped stays skipped until the checkpoint has passed it. */
-  #skipped(
-    recovered: StateProgress,
-    checkpoint: Position,
-    own: readonly Position[],
-  ): readonly Position[] {
-    const last = recovered.skipped.at(-1);
-    if (last === undefined || last <= checkpoint) return own;
-    const all = new Set(recovered.skipped.filter((position) => position > checkpoint));
-    for (const position of own) all.add(position);
-    return [...all].toSorted((a, b) => a - b);
-  }
-
-  /** The writers' numbers of this moment ride with the record that says *decided*. */
-  #progressToWrite(): StateProgress {
-    this.#numbers?.ride();
+  /** What decisions rest on at this moment rides with the record that says *decided*. */
+  #progressToWrite({ numbers, exactlyOnce }: Decisions): StateProgress {
+    numbers.ride();
+    exactlyOnce.ride();
     return this.#progress();
   }
 

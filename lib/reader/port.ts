@@ -22,15 +22,20 @@ export const READER_GROUPS: readonly string[] = [DISPATCH_GROUP, ROUTER_GROUP];
 export interface LogRecordView {
   /** Stream sequence; message i stands at `positionOf(sequence, i)`. */
   readonly sequence: number;
-  /** Bytes of the record: `new RecordReader(payload)`. */
+  /** Bytes of the record. */
   readonly payload: Buffer;
   /** `<incarnation>.<slot>` that appended it. */
   readonly writer: string;
   readonly storedAtMs: number;
   /** Messages at or below this position are dealt with already: skip them (first record only). */
   readonly after: Position;
-  /** Decided by an earlier owner: only `skipped` of the recovered progress counts (protocol 25). */
+  /** An earlier owner decided about it, and put what follows from it into the state log. */
   readonly decidedBefore: boolean;
+  /**
+   * Indexes of messages that are repeats (QoS 2, protocol 25), ascending: never dispatch them. Not
+   * borrowed. `new RecordReader(payload, skipped)` passes over them.
+   */
+  readonly skipped: readonly number[];
 }
 
 export interface PartitionLogic {
@@ -47,8 +52,12 @@ export interface PartitionLogic {
   wantsRecords?(): boolean;
   /** ≤ everything that still needs a record of the log. Asked often: cheap. */
   checkpoint(): Position;
-  /** Positions skipped by the logic above the checkpoint, ascending; default none. */
-  skipped?(): readonly Position[];
+  /**
+   * Whether the stored session of this generation exists. Asked about one that left packet
+   * identifiers of QoS 2 open and was silent for ten minutes of log time: if not, they are
+   * forgotten. Default: not known; they are kept for a day.
+   */
+  hasSession?(generation: number): boolean;
   standStill(): void;
   goOn(): void;
   /** Over: by release, refusal or fence. Forget everything; nothing is called afterwards. */
@@ -69,9 +78,8 @@ export interface PartitionContext {
   readonly leases: LeaseView;
   /** Where reading begins (behind it). */
   readonly checkpoint: Position;
-  /** Positions up to which an earlier owner decided, and what it skipped. */
+  /** Position up to which an earlier owner decided. */
   readonly decided: Position;
-  readonly skipped: readonly Position[];
   /** Gateways for which the last owner gave this partition up (protocol 9). */
   readonly stuckBefore: readonly string[];
   /** Time in which this process's own writes were acknowledged: for every counter of rule 9. */

@@ -20,6 +20,7 @@ function bench() {
     partition: 0,
     recovered: { checkpoint: 0, decided: 0, skipped: [], skippedRecords: [] },
     numbers: { note: () => true } as never,
+    exactlyOnce: { closeAll: () => undefined } as never,
     holds: () => true,
     onRecord: ({ sequence }) => read.push(sequence),
     onCopy: (sequence) => passed.push(sequence),

@@ -115,6 +115,7 @@ export class PartitionBench {
         storedAtMs: this.clock.wallMs(),
         after,
         decidedBefore: false,
+        skipped: [],
       });
     }
   }
