@@ -4,6 +4,8 @@ export class DispatchCounters {
   records = 0;
   /** Messages in them. */
   messages = 0;
+  /** Messages of QoS 2 left out, for they were dispatched before. */
+  repeats = 0;
   /** Copies put into frames, one per gateway that wants the message. */
   framed = 0;
   /** Requests for ranges that were lost on the way. */

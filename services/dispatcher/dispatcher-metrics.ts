@@ -8,6 +8,11 @@ export function addDispatcherMetrics(metrics: Metrics, dispatcher: Dispatcher): 
   metrics.counter('weir_dispatch_records_total', 'Log records dispatched', () => counters.records);
   metrics.counter('weir_dispatch_messages_total', 'Messages in them', () => counters.messages);
   metrics.counter(
+    'weir_dispatch_repeats_total',
+    'Messages of QoS 2 that were dispatched before and are left out',
+    () => counters.repeats,
+  );
+  metrics.counter(
     'weir_dispatch_framed_total',
     'Messages put into frames, one per gateway that wants them',
     () => counters.framed,

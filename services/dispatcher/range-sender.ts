@@ -11,10 +11,17 @@
  */
 import { type Clock, Fault } from '#base';
 import type { Bus } from '#bus';
-import { type Position, positionAfterRecord, positionOf, RecordReader, sequenceOf } from '#log';
+import {
+  type Position,
+  positionAfterRecord,
+  positionOf,
+  type RecordReader,
+  sequenceOf,
+} from '#log';
 import { LastTopic, type PublishView } from '#mqtt';
 import { CatchUp } from './catch-up.ts';
 import type { DispatchCounters } from './dispatch-counters.ts';
+import { LeftOut } from './left-out.ts';
 import type { PartitionLink } from './partition-link.ts';
 import { RecordTail, type TailRecord } from './record-tail.ts';
 import type { GatewayLine, Switchboard } from './switchboard.ts';
@@ -50,8 +57,8 @@ export class RangeSender {
   readonly #catchUps = new Map<PartitionLink, CatchUp>();
   readonly #tail: RecordTail;
   readonly #topic = new LastTopic();
-  /** Records above the checkpoint that are copies of earlier ones, ascending. */
-  readonly #copies = new Set<number>();
+  /** Copies and repeats, for whoever reads dispatched records once more. */
+  readonly leftOut = new LeftOut();
   #position: Position;
   #beacon = 0;
   #closed = false;
@@ -92,9 +99,16 @@ export class RangeSender {
 
   /**
    * Dispatches a record; what stands at or below `after` is left out. `decidedBefore`: an earlier
-   * owner has put what follows from it into the state log.
+   * owner has put what follows from it into the state log. `skipped`: indexes of repeats.
    */
-  dispatch(record: TailRecord, after: Position, decidedBefore: boolean): void {
+  dispatch(
+    record: TailRecord,
+    after: Position,
+    decidedBefore: boolean,
+    skipped: readonly number[] = [],
+  ): void {
+    this.leftOut.addRepeats(record.sequence, skipped, this.#neededSequence());
+    this.#o.counters.repeats += skipped.length;
     try {
       this.#dispatchMessages(record, after, decidedBefore);
     } catch (fault) {
@@ -108,7 +122,8 @@ export class RangeSender {
   #dispatchMessages(record: TailRecord, after: Position, decidedBefore: boolean): void {
     const { board, counters, onRetained } = this.#o;
     counters.records++;
-    const reader = new RecordReader(record.payload);
+    const reader = this.leftOut.read(record);
+    if (reader === undefined) return;
     for (let index = reader.next(); index >= 0; index = reader.next()) {
       const position = positionOf(record.sequence, index);
       counters.messages++;
@@ -134,12 +149,12 @@ export class RangeSender {
   /** A record that is a copy of an earlier one: passed over, also when a gateway catches up. */
   passOver(sequence: number): void {
     this.#position = positionAfterRecord(sequence);
-    const needed = sequenceOf(this.#o.durableCheckpoint());
-    for (const copy of this.#copies) {
-      if (copy >= needed) break;
-      this.#copies.delete(copy);
-    }
-    this.#copies.add(sequence);
+    this.leftOut.addCopy(sequence, this.#neededSequence());
+  }
+
+  /** Nobody asks for records below it again. */
+  #neededSequence(): number {
+    return sequenceOf(this.#o.durableCheckpoint());
   }
 
   #add(link: PartitionLink, position: Position, record: TailRecord, reader: RecordReader): void {
@@ -259,7 +274,7 @@ export class RangeSender {
   #sendAgain(link: PartitionLink, record: TailRecord): void {
     const { board, partition } = this.#o;
     try {
-      if (!this.#copies.has(record.sequence)) this.#addMissing(link, record);
+      this.#addMissing(link, record);
     } catch (fault) {
       this.#passDamage(fault);
     }
@@ -270,7 +285,8 @@ export class RangeSender {
   }
 
   #addMissing(link: PartitionLink, record: TailRecord): void {
-    const reader = new RecordReader(record.payload);
+    const reader = this.leftOut.read(record);
+    if (reader === undefined) return;
     const { number } = link.line;
     for (let index = reader.next(); index >= 0; index = reader.next()) {
       const position = positionOf(record.sequence, index);

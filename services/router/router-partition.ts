@@ -114,7 +114,7 @@ export class RouterPartition implements PartitionLogic {
     const { sequence, payload } = record;
     const closedAtMs = recordClosedAtMs(payload);
     if (!this.#o.subscriptions.isEmpty) {
-      const reader = new RecordReader(payload);
+      const reader = new RecordReader(payload, record.skipped);
       for (let index = reader.next(); index >= 0; index = reader.next()) {
         const position = positionOf(sequence, index);
         if (position <= record.after) continue;
