@@ -265,6 +265,7 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   released(): void {}
   outStored(): void {}
   receivedStored(): void {}
+  freeIdentifier(): void {}
 
   get hasRoom(): boolean {
     const waiting = this.#output.pendingBytes + this.session.backlogBytes;

@@ -70,6 +70,12 @@ export interface LocalClient {
   /** QoS 2 out of a stored session: what `storeOut` or `storeReceived` asked for is durable. */
   outStored(packetIdentifier: number): void;
   receivedStored(packetIdentifier: number): void;
+  /**
+   * The message of an identifier of `SessionGrant.inFlight` cannot come again (unsubscribed, gone
+   * from its queue): QoS 1, or QoS 2 without an `out` entry. The identifier may be given to others.
+   * Of QoS 2 the client may have the message: `receivedStored` closes that one by PUBREL instead.
+   */
+  freeIdentifier(packetIdentifier: number): void;
   /** End this client for `reason`; it then calls `core.disconnect`. */
   close(reason: Reason): void;
 }

@@ -135,6 +135,7 @@ export class SimClient implements LocalClient {
   released(): void {}
   outStored(): void {}
   receivedStored(): void {}
+  freeIdentifier(): void {}
 
   appended(token: number, outcome: 'stored' | 'full'): void {
     const id = this.#waiting.get(token);

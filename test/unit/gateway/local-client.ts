@@ -50,6 +50,7 @@ export class RecordingClient implements LocalClient {
   released(): void {}
   outStored(): void {}
   receivedStored(): void {}
+  freeIdentifier(): void {}
   appended(token: number, outcome: 'stored' | 'full'): void {
     this.appends.push(`${token} ${outcome}`);
   }
