@@ -35,6 +35,7 @@ export class Chaos {
     faults.appendLost = on ? (s.appendLost ?? 0) : 0;
     faults.appendStalled = on ? (s.appendStalled ?? 0) : 0;
     this.#cluster.damage = on ? (s.damage ?? 0) : 0;
+    this.#cluster.lateViewMs = on ? (s.lateViewMs ?? 0) : 0;
   }
 
   strike(chance: Chance): void {
@@ -50,7 +51,11 @@ export class Chaos {
     if (chance(this.#setting.stall)) {
       const streams = [
         'GW',
-        ...cluster.partitionNames.flatMap((p) => [`LOG_${p}`, `STATE_dispatch_${p}`]),
+        ...cluster.partitionNames.flatMap((p) => [
+          `LOG_${p}`,
+          `STATE_dispatch_${p}`,
+          ...(this.#setting.devices === undefined ? [] : [`STATE_sessions_${p}`]),
+        ]),
       ];
       cluster.nats.stallStream(cluster.pick(streams) ?? 'GW', cluster.random() * 8_000);
     }

@@ -2,6 +2,8 @@
 import { RecordReader } from '#log';
 import { topicMatchesFilter } from '#topics';
 import { payloadTextOf, topicTextOf } from '../fixtures/publish-view.ts';
+import { SessionChecker } from './session-checker.ts';
+import type { SessionTraffic } from './session-traffic.ts';
 import type { SimCluster } from './sim-cluster.ts';
 import type { SimClient } from './sim-client.ts';
 import type { Subscribed, Traffic } from './traffic.ts';
@@ -45,13 +47,19 @@ export class Checker {
   }
 
   /** `qos0From`: nothing went wrong from that publish on, so QoS 0 must arrive, too. */
-  check(qos0From: number): void {
+  check(qos0From: number, sessions: SessionTraffic): void {
     this.#readLog();
     this.#checkAcknowledged();
     this.#checkOrderInLog();
     const clients = new Set(this.#cluster.gateways.flatMap((gateway) => gateway.clients));
     for (const client of clients) this.#checkReceived(client);
     for (const entry of this.#traffic.subscribed) this.#checkOwed(entry, qos0From);
+    new SessionChecker({
+      sessions,
+      traffic: this.#traffic,
+      placeOf: (id) => this.#places.get(id),
+      fail: (problem) => this.fail(problem),
+    }).check();
     this.#checkIdentifiers();
   }
 
@@ -140,7 +148,7 @@ export class Checker {
   #checkIdentifiers(): void {
     const open = new Map<string, number>();
     for (const gateway of this.#cluster.alive) {
-      for (const client of gateway.clients) {
+      for (const client of [...gateway.clients, ...gateway.storedClients]) {
         if (!client.open) continue;
         const { clientIdentifier } = client;
         if (open.has(clientIdentifier)) this.fail(`two connections of ${clientIdentifier}`);

@@ -29,6 +29,18 @@ export interface HistorySetting {
   readonly outage?: number;
   /** A publisher sends some hundred messages at once. */
   readonly burst?: number;
+  /** Dispatchers read session logs so much late, ms. No fault: they promise no speed. */
+  readonly lateViewMs?: number;
+  // Stored sessions.
+  readonly devices?: number;
+  /** How much they do; 1 = an event per second or two. */
+  readonly pace?: number;
+  /** Share of devices that acknowledge after seconds and stall. */
+  readonly slow?: number;
+  /** Share of CONNECTs with an expiry of seconds. */
+  readonly shortExpiry?: number;
+  /** Only clients do something unusual: no message twice, but under its identifier and with DUP. */
+  readonly storedIsExact?: true;
   // What there is, and what bounds it.
   readonly partitions?: number;
   readonly gateways?: number;

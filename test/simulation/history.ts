@@ -8,6 +8,7 @@ import { STILLNESS_MS } from '../../services/dispatcher/stillness.ts';
 import { Chaos } from './chaos.ts';
 import { Checker } from './checker.ts';
 import type { HistorySetting } from './history-setting.ts';
+import { SessionTraffic } from './session-traffic.ts';
 import { SimCluster, type SimGateway, type Tamper } from './sim-cluster.ts';
 import type { SimClient } from './sim-client.ts';
 import { CONTESTED, TOPICS, Traffic } from './traffic.ts';
@@ -15,11 +16,22 @@ import { CONTESTED, TOPICS, Traffic } from './traffic.ts';
 export type { HistorySetting } from './history-setting.ts';
 
 const STEP_MS = 20;
+/** Reports and state records are written a few times a second, slow clients take seconds. */
+const CHECKPOINTS_MS = 30_000;
+
+export interface HistoryStats {
+  readonly published: number;
+  readonly stored: number;
+  readonly received: number;
+  readonly receivedStored: number;
+  readonly subscribers: number;
+}
 
 export class History {
   readonly cluster: SimCluster;
   readonly #setting: HistorySetting;
   readonly #traffic: Traffic;
+  readonly #sessions: SessionTraffic;
   readonly #chaos: Chaos;
   readonly #checker: Checker;
 
@@ -33,6 +45,7 @@ export class History {
       ...(tamper === undefined ? {} : { tamper }),
     });
     this.#traffic = new Traffic(this.cluster, setting);
+    this.#sessions = new SessionTraffic(this.cluster, setting, this.#traffic);
     this.#chaos = new Chaos(this.cluster, setting);
     this.#checker = new Checker(this.cluster, this.#traffic);
   }
@@ -50,27 +63,36 @@ export class History {
     while (cluster.clock.nowMs() < endMs) {
       this.#chaos.strike(this.#chance);
       this.#traffic.act(this.#chance);
+      this.#sessions.act(this.#chance);
       cluster.runFor(STEP_MS);
     }
     this.#chaos.heal();
     this.#drain();
+    if (!this.#sessions.comeBack()) this.#checker.fail('not all sessions came back');
     const qos0From = this.#lastEffort();
-    this.#checker.check(this.#setting.qos0IsComplete === true ? 0 : qos0From);
+    this.#checkCheckpoints();
+    this.#checker.check(this.#setting.qos0IsComplete === true ? 0 : qos0From, this.#sessions);
     this.#checkRetained();
+    this.#sessions.endAll();
     this.#checkEnd();
     return this.problems;
   }
 
   /** How much happened: a history in which nothing happens proves nothing. */
-  stats(): { published: number; stored: number; received: number; subscribers: number } {
+  stats(): HistoryStats {
     const { subscribed, published } = this.#traffic;
     const clients = new Set(subscribed.map(({ client }) => client));
     let received = 0;
     for (const client of clients) received += client.received.length;
+    let receivedStored = 0;
+    for (const { session } of this.#sessions.devices) {
+      for (const life of session.lives) receivedStored += life.received.length;
+    }
     return {
       published: published.length,
       stored: this.cluster.stored.length,
       received,
+      receivedStored,
       subscribers: clients.size,
     };
   }
@@ -122,6 +144,17 @@ export class History {
     if (client.open) return client;
     this.#checker.fail(`${identifier} was not let in: ${String(client.granted)}`);
     return undefined;
+  }
+
+  /** I9: nothing holds the checkpoints when all has been delivered. */
+  #checkCheckpoints(): void {
+    const { cluster } = this;
+    const atHead = cluster.runUntil(
+      () => cluster.checkpointLags.every((lag) => lag === 0),
+      CHECKPOINTS_MS,
+    );
+    if (atHead) return;
+    this.#checker.fail(`I9: checkpoints stay behind by ${cluster.checkpointLags.join(', ')}`);
   }
 
   #checkRetained(): void {

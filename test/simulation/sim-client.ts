@@ -46,6 +46,8 @@ export class SimClient implements LocalClient {
   readonly cleanStart = true;
   readonly sessionExpirySeconds = 0;
   readonly will = undefined;
+  /** Told each message of the log that comes live. */
+  onLive: ((id: string) => void) | undefined;
   closedFor: Reason | undefined;
   granted: Reason | 'granted' | undefined;
   readonly #core: GatewayCore;
@@ -121,6 +123,7 @@ export class SimClient implements LocalClient {
     const topic = topicTextOf(view);
     const [id = ''] = payloadTextOf(view).split(' ', 1);
     this.received.push({ topic, id, qos, retained });
+    if (!retained && id.startsWith('m')) this.onLive?.(id);
     const { expiresAtSeconds } = view;
     if (expiresAtSeconds !== 0 && expiresAtSeconds * 1_000 <= this.#clock.wallMs()) {
       this.problems.push(`${id} was delivered after its expiry`);

@@ -3,18 +3,36 @@
  *
  * Everything that chance decides comes from one seed, so a history can be run again exactly.
  */
-import type { Random } from '#base';
-import { type Bus, MemoryCluster, type MemoryBus, SimClock, type StreamMessage } from '#bus';
-import { decodeLease, LEASE_STREAM, leaseStreamConfig, parseLeaseSubject } from '#lease';
-import { logStreamConfig } from '#log';
+import type { Clock, Random } from '#base';
+import {
+  type Bus,
+  type FollowOptions,
+  MemoryCluster,
+  type MemoryBus,
+  SimClock,
+  type StreamMessage,
+} from '#bus';
+import {
+  decodeLease,
+  LEASE_STREAM,
+  leaseStreamConfig,
+  parseLeaseSubject,
+  type ReaderReport,
+  readerLeaseSubject,
+} from '#lease';
+import { logStream, logStreamConfig, sequenceOf } from '#log';
+import { DISPATCH_GROUP } from '#reader';
 import type { Directory } from '#registry';
 import { createLogger, type Metrics } from '#runtime';
-import { stateStreamConfig } from '#state';
+import { SESSIONS_GROUP, sessionStreamConfig } from '#session-store';
+import { stateStream, stateStreamConfig } from '#state';
 import { Dispatcher } from '../../services/dispatcher/dispatcher.ts';
 import { createGatewayCore } from '../../services/gateway/core.ts';
 import type { GatewayCore } from '../../services/gateway/port.ts';
 import { seededRandom } from '../fixtures/seeded-random.ts';
 import { SimClient } from './sim-client.ts';
+import type { SimSession } from './sim-session.ts';
+import { StoredClient, type StoredConnect } from './stored-client.ts';
 
 export interface SimOptions {
   readonly seed: number;
@@ -37,6 +55,9 @@ export interface SimGateway {
   readonly bus: MemoryBus;
   readonly core: GatewayCore;
   readonly clients: SimClient[];
+  readonly storedClients: StoredClient[];
+  /** Ids of messages that clean clients got live, in order. */
+  readonly deliveredLive: string[];
   ended: boolean;
   /** Killed, or left in order. */
   killed: boolean;
@@ -78,6 +99,8 @@ export class SimCluster {
   readonly stored: [place: number, message: StreamMessage][] = [];
   /** Chance that a message between processes arrives damaged. */
   damage = 0;
+  /** Dispatchers read session logs so much late, ms, drawn anew per message. */
+  lateViewMs = 0;
   /** Gateways that were ended, and how long after their last stored report, ms. */
   readonly silentBeforeEndMs = new Map<string, number>();
   readonly #reportedAtMs = new Map<string, number>();
@@ -97,6 +120,7 @@ export class SimCluster {
     for (let p = 0; p < this.partitions; p++) {
       this.nats.createStream(logStreamConfig(p, 1, options.logBytesMax));
       this.nats.createStream(stateStreamConfig('dispatch', p, 1));
+      this.nats.createStream(sessionStreamConfig(p, 1));
     }
     for (let i = 0; i < (options.dispatchers ?? 1); i++) this.addDispatcher();
     for (let i = 0; i < (options.gateways ?? 2); i++) this.addGateway();
@@ -135,6 +159,8 @@ export class SimCluster {
       bus,
       core,
       clients: [],
+      storedClients: [],
+      deliveredLive: [],
       ended: false,
       killed: false,
       paused: false,
@@ -183,7 +209,28 @@ export class SimCluster {
       clientIdentifier,
       name,
     );
+    client.onLive = (id) => gateway.deliveredLive.push(id);
     gateway.clients.push(client);
+    return client;
+  }
+
+  storedClient(
+    gateway: SimGateway,
+    session: SimSession,
+    options: Omit<StoredConnect, 'connectionNumber'>,
+    published: () => number,
+  ): StoredClient {
+    const door = {
+      core: gateway.core,
+      clock: gateway.bus.control.clock,
+      random: this.random,
+      isPaused: () => gateway.paused,
+      published,
+      deliveredLive: gateway.deliveredLive,
+    };
+    const connectionNumber = ++this.#connections;
+    const client = new StoredClient(door, session, { ...options, connectionNumber });
+    gateway.storedClients.push(client);
     return client;
   }
 
@@ -191,6 +238,7 @@ export class SimCluster {
     gateway.killed = true;
     gateway.bus.control.kill();
     for (const client of gateway.clients) client.closedFor ??= 'connection_lost';
+    for (const client of gateway.storedClients) client.gatewayDied();
   }
 
   /** As an edge does: everybody is told, then the lease is given back. */
@@ -199,6 +247,7 @@ export class SimCluster {
     for (const client of gateway.clients) {
       if (client.closedFor === undefined) client.close('server_shutting_down');
     }
+    for (const client of gateway.storedClients) client.close('server_shutting_down');
     void gateway.core.close();
   }
 
@@ -217,6 +266,19 @@ export class SimCluster {
     return this.gateways.filter((gateway) => !gateway.killed && !gateway.ended);
   }
 
+  /** Per partition: records of the log above the checkpoint that its owner reported. */
+  get checkpointLags(): number[] {
+    return this.partitionNames.map((_, p) => {
+      const head = this.nats.stream(logStream(p))?.lastSequence ?? 0;
+      const last = this.nats
+        .stream(LEASE_STREAM)
+        ?.lastOnSubject(readerLeaseSubject(DISPATCH_GROUP, p));
+      if (last?.kind !== 'found') return head;
+      const { content } = decodeLease<ReaderReport>(last.message.payload);
+      return Math.max(0, head - sequenceOf(content.checkpoint));
+    });
+  }
+
   pick<T>(items: readonly T[]): T | undefined {
     return items[Math.floor(this.random() * items.length)];
   }
@@ -227,8 +289,13 @@ export class SimCluster {
   }
 
   #busOf(bus: MemoryBus, role: 'gateway' | 'dispatcher'): Bus {
-    const own = damaging(bus, this.random, () => this.damage);
+    let own = damaging(bus, this.random, () => this.damage);
+    if (role === 'dispatcher') own = late(own, bus.control.clock, () => this.#drawLate());
     return this.#options.tamper?.(own, role, this.random) ?? own;
+  }
+
+  #drawLate(): number {
+    return this.lateViewMs === 0 ? 0 : this.lateViewMs * this.random();
   }
 
   runFor(spanMs: number): void {
@@ -264,6 +331,38 @@ function damaging(bus: Bus, random: Random, probability: () => number): Bus {
       return typeof own === 'function' ? own.bind(target) : own;
     },
   });
+}
+
+/** The bus, whose followers of session logs are late; they keep their order. */
+function late(bus: Bus, clock: Clock, drawMs: () => number): Bus {
+  const streams = stateStream(SESSIONS_GROUP, 0).slice(0, -2);
+  return new Proxy(bus, {
+    get(target, key) {
+      const own: unknown = Reflect.get(target, key);
+      if (key !== 'follow') return typeof own === 'function' ? own.bind(target) : own;
+      return (options: FollowOptions) =>
+        bus.follow(
+          options.stream.startsWith(streams) ? lateFollow(options, clock, drawMs) : options,
+        );
+    },
+  });
+}
+
+function lateFollow(options: FollowOptions, clock: Clock, drawMs: () => number): FollowOptions {
+  let dueMs = 0;
+  const { onMessage, onCaughtUp, onGap } = options;
+  const later = (task: () => void): void => {
+    const delayMs = drawMs();
+    if (delayMs === 0 && dueMs <= clock.nowMs()) return task();
+    dueMs = Math.max(dueMs, clock.nowMs() + delayMs);
+    clock.after(dueMs - clock.nowMs(), task);
+  };
+  return {
+    ...options,
+    onMessage: (message) => later(() => onMessage(message)),
+    onCaughtUp: (sequence) => later(() => onCaughtUp?.(sequence)),
+    onGap: (sequence) => later(() => onGap?.(sequence)),
+  };
 }
 
 /** Cut, of another version, or rubbish. */
