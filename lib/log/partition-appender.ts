@@ -112,8 +112,8 @@ export class PartitionAppender {
 
   /**
    * Queues a message. `owner.appended(token)` follows unless `owner` is undefined (nobody waits).
-   * False: taken, but the pipeline is full; stop until `onDrain`. `key`: the message is of QoS 2 and
-   * from a stored session; borrowed for the call.
+   * False: taken, but the pipeline is full; stop until `onDrain`. `key`: the message is of QoS 2
+   * and from a stored session; borrowed for the call.
    */
   add(
     view: PublishView,

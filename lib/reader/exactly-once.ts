@@ -5,18 +5,19 @@
  *        `decide` is shown each record once, in log order, and names the messages that are not
  *        dispatched: of a lower epoch than seen, or of an identifier that is open. A release closes
  *        its identifier; one of a lower epoch closes nothing.
- * Once:  what is stored rides with the state record that says *decided*, so that it is as of there.
- *        A later owner decides behind it only; up to it the stored list of skipped positions counts.
+ * Once:  what is stored rides with the state record that says *decided*, so that it is as of
+ *        there. A later owner decides behind it only; up to it the stored list of skipped positions
+ *        counts.
  * Cost:  nothing for records without keys. An identifier that is opened and closed between two
- *        state records is never written. Table 250 of the state log: generation → epoch, time, open.
- * Bound: a session silent for FORGET_MS of log time is forgotten; with open identifiers only once it
- *        does not exist any more, or, where the logic cannot know, after KEYS_KEEP_MS. One that is
- *        deleted while entries of it are still to be read ends in the same way.
+ *        state records is never written.
+ * Bound: a session silent for FORGET_MS of log time is forgotten; with open identifiers only once
+ *        it does not exist any more, or, where the logic cannot know, after KEYS_KEEP_MS. It is
+ *        asked then, not told before: entries of it may still stand in the log when it ends.
  */
 import { KeyReader } from '#log';
 import type { StateTables } from '#state';
 
-/** Table of the state log that belongs to the reader, as WRITERS_TABLE does. */
+/** Table of the state log that belongs to the reader, as WRITERS_TABLE does: one per session. */
 export const EXACTLY_ONCE_TABLE = 250;
 /** Ten minutes of log time: far longer than a copy can hang in a stalled gateway. */
 export const FORGET_MS = 600_000;

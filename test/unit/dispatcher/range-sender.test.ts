@@ -1,6 +1,7 @@
 /**
  * Ranges to gateways: each gets what it wants, once, in log order, whatever frames are lost; from
- * the tail, or from the log when the tail is too short; copies of records are never sent.
+ * the tail, or from the log when the tail is too short; copies of records and repeats of messages
+ * are never sent.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -12,6 +13,7 @@ import {
   logSubject,
   messageLength,
   POSITION_START,
+  positionAfterRecord,
   RecordBuilder,
   recordNumber,
   writerOfSubject,
@@ -29,7 +31,11 @@ interface Message {
   readonly topic: string;
   readonly bytes: number;
   readonly liveElsewhere: boolean;
+  /** Of QoS 2: behind it stand a release, and a repeat that the log feed found. */
+  readonly isRepeated?: boolean;
 }
+
+const KEY = { generation: 9, epoch: 1, packetIdentifier: 1 };
 
 const EPOCH = 7;
 const WANTED = 'wanted/+';
@@ -78,7 +84,10 @@ class World {
   readonly readers: Reader[] = [];
   readonly links: PartitionLink[] = [];
   readonly trimmed: string[] = [];
+  durableCheckpoint = POSITION_START;
   readonly expected: string[] = [];
+  /** By record number, indexes of repeats. */
+  readonly #skipped = new Map<number, readonly number[]>();
   readonly #windowBytes: number;
   #number = 0;
   #messages = 0;
@@ -99,7 +108,7 @@ class World {
       counters: this.counters,
       start: POSITION_START,
       tailBytes: limits.tailBytes,
-      durableCheckpoint: () => POSITION_START,
+      durableCheckpoint: () => this.durableCheckpoint,
       onRetained: () => assert.fail('nothing is retained here'),
       onTrimmed: (incarnation) => this.trimmed.push(incarnation),
     });
@@ -140,7 +149,8 @@ class World {
         if (number <= last) return this.sender.passOver(sequence);
         last = number;
         const [incarnation = ''] = writerOfSubject(subject).split('.');
-        this.sender.dispatch({ sequence, payload, incarnation }, POSITION_START, false);
+        const record = { sequence, payload, incarnation };
+        this.sender.dispatch(record, POSITION_START, false, this.#skipped.get(number) ?? []);
       },
     });
   }
@@ -155,13 +165,21 @@ class World {
 
   append(messages: readonly Message[], copyOf?: Buffer): Buffer {
     const builder = new RecordBuilder();
-    for (const { topic, bytes, liveElsewhere } of messages) {
+    const skipped: number[] = [];
+    for (const { topic, bytes, liveElsewhere, isRepeated = false } of messages) {
       const id = `${++this.#messages}`;
       const view = publishView({ topic, payload: `${id} `.padEnd(bytes, 'x') });
-      builder.add(view, messageLength(view), 0, 1, liveElsewhere);
+      const key = isRepeated ? KEY : undefined;
+      builder.add(view, messageLength(view, key), 0, 1, liveElsewhere, key);
+      if (isRepeated) {
+        builder.addRelease(KEY);
+        skipped.push(builder.count);
+        builder.add(view, messageLength(view, KEY), 0, 1, liveElsewhere, KEY);
+      }
       if (topic.startsWith('wanted') && !liveElsewhere) this.expected.push(id);
     }
     const payload = copyOf ?? builder.take(++this.#number, 0);
+    if (copyOf === undefined) this.#skipped.set(this.#number, skipped);
     const subject = logSubject(0, 'g0', 0);
     this.bus.append({ stream: 'LOG_00', subject, payload }, () => undefined);
     return payload;
@@ -198,6 +216,7 @@ const message: fc.Arbitrary<Message> = fc.record({
   topic: fc.constantFrom('wanted/a', 'wanted/b', 'other'),
   bytes: fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 0, max: 60_000 })),
   liveElsewhere: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+  isRepeated: fc.integer({ min: 0, max: 4 }).map((n) => n === 0),
 });
 const step = fc.oneof(
   { weight: 5, arbitrary: fc.array(message, { minLength: 1, maxLength: 6 }) },
@@ -244,6 +263,20 @@ describe('RangeSender', () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  it('forgets what it leaves out once nobody can ask for it', () => {
+    const world = new World(1, {});
+    world.addGateway('ga');
+    const record = [{ topic: 'wanted/a', bytes: 10, liveElsewhere: false, isRepeated: true }];
+    for (let i = 0; i < 3; i++) world.append([], world.append(record));
+    world.run(100);
+    assert.equal(world.sender.leftOut.size, 6, 'three repeats, three copies');
+    world.durableCheckpoint = positionAfterRecord(4);
+    world.append(record);
+    world.run(500);
+    assert.equal(world.sender.leftOut.size, 4, 'the oldest is that of the checkpoint itself');
+    world.check();
   });
 
   it('stops at the window of a gateway that takes nothing, and only there', () => {

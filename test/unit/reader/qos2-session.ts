@@ -1,7 +1,7 @@
 /**
  * A stored session that publishes at QoS 2, with the gateways it was connected to — a model for
- * tests of "exactly once in". Appends may hang in a gateway and land much later; the client hears of
- * what landed only on the connection where it was sent, and sends again what it did not hear of.
+ * tests of "exactly once in". Appends may hang in a gateway and land much later; the client hears
+ * of what landed only on the connection where it was sent, and sends again what it did not hear of.
  */
 import { messageLength, type Position, positionOf, type RecordBuilder, RecordReader } from '#log';
 import type { LogRecordView } from '#reader';

@@ -1,11 +1,13 @@
 /** Messages as a gateway logs them, for tests of the router: views, records. */
-import { messageLength, RecordBuilder, RECORD_HEADER_BYTES } from '#log';
+import { type ExactlyOnceKey, messageLength, RecordBuilder, RECORD_HEADER_BYTES } from '#log';
 import { PublishView } from '#mqtt';
 
 export interface TestMessage {
   readonly topic: string;
   readonly payload?: string | Buffer;
   readonly qos?: 0 | 1;
+  /** Exactly-once key: the message is of QoS 2. */
+  readonly key?: ExactlyOnceKey;
   /** Absent: MQTT 3.1.1. */
   readonly properties?: {
     readonly isText?: boolean;
@@ -53,18 +55,26 @@ export function viewOf(message: TestMessage): PublishView {
   view.propertiesStart = head.length;
   view.payloadStart = head.length + props.length;
   view.end = view.buffer.length;
-  view.qos = qos;
+  view.qos = message.key === undefined ? qos : 2;
   return view;
 }
 
 let records = 0;
 
-/** One log record with these messages. */
-export function recordOf(messages: readonly TestMessage[], closedAtMs: number): Buffer {
+/** One log record with these messages, or releases of keys. */
+export function recordOf(
+  messages: readonly (TestMessage | { readonly release: ExactlyOnceKey })[],
+  closedAtMs: number,
+): Buffer {
   const builder = new RecordBuilder();
   for (const message of messages) {
+    if ('release' in message) {
+      builder.addRelease(message.release);
+      continue;
+    }
+    const { key } = message;
     const view = viewOf(message);
-    builder.add(view, messageLength(view), 0, 1, message.qos === 0);
+    builder.add(view, messageLength(view, key), 0, 1, message.qos === 0, key);
   }
   return builder.take(++records, closedAtMs);
 }

@@ -34,6 +34,8 @@ export function subscription(
 export class PartitionBench {
   readonly clock = new SimClock();
   readonly log: Buffer[] = [];
+  /** By sequence, what the log feed found to be repeats. */
+  readonly skipped = new Map<number, readonly number[]>();
   readonly subscriptions = new SubscriptionIndex(1);
   readonly counters = createEventCounters();
   readonly sent: Delivery[] = [];
@@ -115,7 +117,7 @@ export class PartitionBench {
         storedAtMs: this.clock.wallMs(),
         after,
         decidedBefore: false,
-        skipped: [],
+        skipped: this.skipped.get(sequence) ?? [],
       });
     }
   }

@@ -3,8 +3,12 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { positionAfterRecord, positionOf } from '#log';
 import type { Position } from '#log';
+import { PublishView } from '#mqtt';
 import type { Delivery, Outcome } from '../../../services/router/delivery.ts';
 import { WINDOW_COUNT_MAX } from '../../../services/router/router-partition.ts';
+import { openEvent } from '../../../services/router/stored-event.ts';
+import { payloadTextOf, topicTextOf } from '../../fixtures/publish-view.ts';
+import { recordOf } from './logged-message.ts';
 import { PartitionBench, subscription } from './partition-bench.ts';
 
 const DELIVERED: Outcome = { kind: 'delivered' };
@@ -26,6 +30,28 @@ test('the checkpoint stays below what is under way and follows what is delivered
   second.onOutcome(DELIVERED);
   assert.equal(bench.partition.checkpoint(), positionAfterRecord(1));
   assert.equal(bench.counters.delivered, 3);
+});
+
+test('repeats and releases of QoS 2 are no events', () => {
+  const bench = new PartitionBench([subscription('a')]);
+  const key = { generation: 9, epoch: 1, packetIdentifier: 1 };
+  const message = { topic: 'x', payload: 'p', key };
+  const record = [message, { release: key }, { topic: 'y' }, message, { release: key }];
+  bench.log.push(recordOf(record, bench.clock.wallMs()));
+  bench.skipped.set(1, [3]);
+  bench.read();
+  assert.deepEqual(bench.positions(), [positionOf(1, 0), positionOf(1, 2)]);
+  const view = new PublishView();
+  const texts = bench.sent.map(({ event }) => {
+    openEvent(event, view);
+    return [topicTextOf(view), payloadTextOf(view)];
+  });
+  assert.deepEqual(texts, [
+    ['x', 'p'],
+    ['y', ''],
+  ]);
+  bench.answer(DELIVERED);
+  assert.equal(bench.partition.checkpoint(), positionAfterRecord(1));
 });
 
 test('a failed delivery is durable, lets the checkpoint pass, and comes back when due', () => {
