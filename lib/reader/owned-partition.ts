@@ -136,11 +136,19 @@ export class OwnedPartition {
   #recover(epoch: number): void {
     this.#phase = 'recovering';
     this.#event('partition taken');
-    const { bus, clock, group } = this.#o.group;
+    const { bus, clock, group, residentTables } = this.#o.group;
     const { partition } = this.#o;
     const onFenced = (): void => this.#onFenced();
     this.#recovery = StateLog.recover(
-      { bus, clock, group, partition, epoch, onFenced },
+      {
+        bus,
+        clock,
+        group,
+        partition,
+        epoch,
+        onFenced,
+        ...(residentTables === undefined ? {} : { residentTables }),
+      },
       (state) => {
         this.#recovery = undefined;
         if (this.#isEnding()) return state.close();

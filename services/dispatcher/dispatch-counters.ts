@@ -6,6 +6,11 @@ export class DispatchCounters {
   messages = 0;
   /** Messages of QoS 2 left out, for they were dispatched before. */
   repeats = 0;
+  /** Messages filed for stored sessions, one per session; and those that have left the queues. */
+  entriesFiled = 0;
+  entriesConsumed = 0;
+  /** Entries dropped as `queue_full`. */
+  queueFull = 0;
   /** Copies put into frames, one per gateway that wants the message. */
   framed = 0;
   /** Requests for ranges that were lost on the way. */

@@ -8,7 +8,10 @@ import type { Clock, Random, Timer } from '#base';
 import type { Bus } from '#bus';
 import { DISPATCH_GROUP, type ReaderEvent, ReaderGroup } from '#reader';
 import { DispatchCounters } from './dispatch-counters.ts';
+import { SessionView } from '#session-store';
+import { RESIDENT_TABLES } from './filed-store.ts';
 import { type DispatchLimits, PartitionOwner } from './partition-owner.ts';
+import { SessionBoard } from './session-board.ts';
 import { Switchboard } from './switchboard.ts';
 
 /** Empty ranges to every gateway (protocol 26). */
@@ -34,6 +37,7 @@ export interface DispatcherOptions {
 export class Dispatcher {
   readonly counters = new DispatchCounters();
   readonly board: Switchboard;
+  readonly sessions: SessionBoard;
   readonly group: ReaderGroup;
   readonly #clock: Clock;
   readonly #owners = new Set<PartitionOwner>();
@@ -42,14 +46,18 @@ export class Dispatcher {
   #closed = false;
 
   constructor(options: DispatcherOptions) {
-    const { bus, clock, random } = options;
+    const { bus, clock, random, partitions } = options;
     this.#clock = clock;
-    this.board = new Switchboard(bus, clock, Math.floor(random() * 0x1_0000_0000));
+    const seed = Math.floor(random() * 0x1_0000_0000);
+    this.board = new Switchboard(bus, clock, seed);
+    this.sessions = new SessionBoard(new SessionView({ bus, clock, partitions }), seed);
     this.group = new ReaderGroup({
       ...options,
       group: DISPATCH_GROUP,
+      residentTables: RESIDENT_TABLES,
       makeLogic: (context) => {
-        const owner = new PartitionOwner(context, this.board, this.counters, options.limits);
+        const { board, sessions, counters } = this;
+        const owner = new PartitionOwner(context, board, sessions, counters, options.limits);
         this.#owners.add(owner);
         return owner;
       },
@@ -69,6 +77,7 @@ export class Dispatcher {
   }
 
   start(): void {
+    this.sessions.view.start();
     this.group.start();
     this.#planBeacon();
   }
@@ -91,6 +100,7 @@ export class Dispatcher {
     this.#closed = true;
     if (this.#timer !== undefined) this.#clock.cancel(this.#timer);
     this.board.close();
+    this.sessions.view.close();
   }
 
   #planBeacon(): void {

@@ -43,6 +43,10 @@ export class HomeClaims {
     return this.#holders.size;
   }
 
+  holder(clientIdentifier: string): Holder | undefined {
+    return this.#holders.get(clientIdentifier);
+  }
+
   claim(
     incarnation: string,
     connection: number,

@@ -3,6 +3,7 @@
  * ranges, and silence while it may not act.
  */
 import type { OwnerMessage } from '#frames';
+import type { QueuePage } from './queue-pages.ts';
 import type { RetainedPage } from './retained-pages.ts';
 import type { Switchboard } from './switchboard.ts';
 
@@ -23,6 +24,14 @@ export class OwnerVoice {
     const line = this.#board.line(incarnation);
     if (line === undefined || !this.#mayAct()) return;
     this.#board.channelForAnswer(line).addAnswer(message);
+    this.#board.said(line);
+  }
+
+  tellQueuePage(incarnation: string, { entries, ...page }: QueuePage): void {
+    const line = this.#board.line(incarnation);
+    if (line === undefined || !this.#mayAct()) return;
+    const [partition, epoch] = [this.#partition, this.#epoch];
+    this.#board.channelForAnswer(line).addQueuePage({ partition, epoch, ...page }, entries);
     this.#board.said(line);
   }
 

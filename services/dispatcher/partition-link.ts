@@ -5,12 +5,30 @@
  *         not asked to be welcomed here). Only ready links are framed and hold the checkpoint.
  * Chain:  ranges cover (sentTo, to], so nothing is skipped silently (protocol 26).
  */
-import type { ClaimDecision, HeldIdentifier } from '#frames';
+import type { ClaimDecision, GatewayMessage, OwnerMessage } from '#frames';
 import { POSITION_START, type Position } from '#log';
 import { GatewayWindow } from './gateway-window.ts';
 import type { GatewayLine } from './switchboard.ts';
 
 export type LinkPhase = 'idle' | 'asked' | 'ready';
+
+type Answer = Extract<GatewayMessage, { t: 'answer' }>;
+type LiveAnswer = Extract<OwnerMessage, { t: 'live' }>;
+
+/** What its answer to hello said about its stored sessions (S8). */
+export interface NamedSessions {
+  readonly known: readonly number[];
+  /** Generations that are not live in this partition. */
+  readonly filed: ReadonlySet<number>;
+  /** X of live ones that may not be durable. */
+  readonly fresh: ReadonlyMap<number, Position>;
+}
+
+/** A floor that waits for the view (S7). */
+interface ReportedFloor {
+  readonly floor: Position;
+  readonly known: readonly number[];
+}
 
 export class PartitionLink {
   readonly line: GatewayLine;
@@ -28,12 +46,17 @@ export class PartitionLink {
   behind = false;
   /** Its filters changed, or it asked: an answer about versions is due. */
   effectiveDue = false;
-  /** Answers of the chain sent in this epoch (ADR 0012, S4). */
+  /** Answers of the chain sent in this epoch, and those that may not have come (ADR 0012, S4). */
   answersSent = 0;
+  unconfirmed: LiveAnswer[] = [];
+  /** Nothing that a live session there was to get up to here is unacknowledged (S7). */
+  floor: Position = POSITION_START;
+  reported: ReportedFloor | undefined;
   readonly decisions: ClaimDecision[] = [];
   /** Which of its answers to hello is being collected, and the parts of it that have come. */
   answerAttempt = 0;
-  answerParts: (readonly HeldIdentifier[] | undefined)[] = [];
+  answerParts: (Answer | undefined)[] = [];
+  sessionsNamed: NamedSessions | undefined;
   /** Filter version named in that answer. */
   namedVersion = 0;
 

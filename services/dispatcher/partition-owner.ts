@@ -1,27 +1,33 @@
 /**
  * Partition owner — dispatch of one log partition: the logic that a reader group runs (protocol
- * 16–21, 24, 26–28, for sessions that live as long as their connection).
+ * 16–21, 24, 26–28; stored sessions: docs/adr/0012).
  *
- * Shape: prepare = hello to every live gateway until all have answered or ended; then records in
- *        log order go to the range sender; between them the gateways' reports and requests.
+ * Shape: prepare = recover the session log, and hello to every live gateway until all have answered
+ *        or ended; then the session logs are read up to a mark; then records in log order go to the
+ *        range sender; between them the gateways' reports and requests.
  * State: per gateway a PartitionLink, the claims of the clients whose home this is: rebuilt from
- *        answers to hello. Retained messages are a table of the state log.
+ *        answers to hello. Retained messages and what is filed are tables of the state log.
  */
-import { decodeRequests, type GatewayMessage, hear, ownerSubject } from '#frames';
+import { decodeRequests, hear, ownerSubject } from '#frames';
 import type { GatewayEntry } from '#lease';
 import { type Position, sequenceOf } from '#log';
 import type { LogRecordView, PartitionContext, PartitionLogic } from '#reader';
 import type { DispatchCounters } from './dispatch-counters.ts';
+import { GatewayMail } from './gateway-mail.ts';
 import { windowBytesFor } from './gateway-window.ts';
+import { takeIdentifiers } from './hello-answers.ts';
 import { HomeClaims } from './home-claims.ts';
+import { OwnerSessions } from './owner-sessions.ts';
 import { OwnerVoice } from './owner-voice.ts';
 import { PartitionLink } from './partition-link.ts';
 import { RangeSender } from './range-sender.ts';
 import { RetainedOwner } from './retained-owner.ts';
 import type { RetainedStore } from './retained-store.ts';
+import type { SessionBoard } from './session-board.ts';
 import { Stillness } from './stillness.ts';
 import type { GatewayLine, LineUser, Switchboard } from './switchboard.ts';
 import { TakeOver } from './take-over.ts';
+import { UndurableLimit } from './undurable-limit.ts';
 
 /** The state log unanswered for so long: what stands still may wait for us (protocol 9). */
 const STATE_LOG_LATE_MS = 1_000;
@@ -44,8 +50,10 @@ export class PartitionOwner implements PartitionLogic, LineUser {
   readonly #voice: OwnerVoice;
   readonly #retained: RetainedOwner;
   readonly #claims: HomeClaims;
+  readonly #sessions: OwnerSessions;
   readonly #stillness: Stillness;
   readonly #takeOver: TakeOver;
+  readonly #mail: GatewayMail;
   readonly #removers: (() => void)[] = [];
   #begun = false;
   #still = false;
@@ -55,6 +63,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
   constructor(
     context: PartitionContext,
     board: Switchboard,
+    sessionBoard: SessionBoard,
     counters: DispatchCounters,
     limits: DispatchLimits = {},
   ) {
@@ -75,10 +84,13 @@ export class PartitionOwner implements PartitionLogic, LineUser {
       tailBytes: limits.tailBytes,
       durableCheckpoint: () => context.state.durableCheckpoint,
       onRetained: (...message) => this.#retained.apply(...message),
+      onStored: (...message) => this.#sessions.dispatch(...message),
       onTrimmed: (incarnation) => this.#endGateway(incarnation, 'needs trimmed records'),
     });
+    const limit = new UndurableLimit(context);
     this.#retained = new RetainedOwner(
       context,
+      limit,
       counters,
       () => this.#sender.position,
       (incarnation, page) => this.#voice.tellPage(incarnation, page),
@@ -86,11 +98,37 @@ export class PartitionOwner implements PartitionLogic, LineUser {
     this.#claims = new HomeClaims(epoch, ({ incarnation, connection, reason }) =>
       this.#voice.tell(incarnation, { t: 'end', p, epoch, connection, reason }),
     );
+    this.#sessions = new OwnerSessions({
+      context,
+      board: sessionBoard,
+      switchboard: board,
+      counters,
+      links: this.#links,
+      sender: this.#sender,
+      voice: this.#voice,
+      claims: this.#claims,
+      limit,
+    });
     this.#stillness = new Stillness(context.observer, context.stuckBefore);
     this.#takeOver = new TakeOver({
       links: this.#links,
       interest: board.interest,
       hello: (incarnation) => this.#voice.tell(incarnation, { t: 'hello', p, epoch }),
+    });
+    this.#mail = new GatewayMail({
+      partition: p,
+      epoch,
+      clock,
+      board,
+      links: this.#links,
+      sender: this.#sender,
+      sessions: this.#sessions,
+      retained: this.#retained,
+      voice: this.#voice,
+      stillness: this.#stillness,
+      takeOver: this.#takeOver,
+      acts: () => this.#acts(),
+      hasBegun: () => this.#begun,
     });
   }
 
@@ -105,6 +143,9 @@ export class PartitionOwner implements PartitionLogic, LineUser {
   }
   get retained(): RetainedStore {
     return this.#retained.store;
+  }
+  get sessions(): OwnerSessions {
+    return this.#sessions;
   }
   get claimCount(): number {
     return this.#claims.size;
@@ -124,7 +165,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
         bus,
         ownerSubject(partition),
         decodeRequests,
-        (messages) => this.#onMessages(messages),
+        (messages) => this.#mail.take(messages),
         () => this.#counters.requestsDamaged++,
       ),
       leases.onGateway((incarnation, entry) => this.#onReport(incarnation, entry)),
@@ -134,7 +175,9 @@ export class PartitionOwner implements PartitionLogic, LineUser {
       this.#addLink(line).phase = 'asked';
       this.#stillness.watch(line.incarnation, nowMs, true);
     }
-    this.#takeOver.start(() => this.#begin(ready));
+    this.#sessions.prepare(() => {
+      this.#takeOver.start(() => this.#sessions.sync(() => this.#begin(ready)));
+    });
     this.#board.planFlush();
   }
 
@@ -148,18 +191,19 @@ export class PartitionOwner implements PartitionLogic, LineUser {
       // What it has already is not sent again; X of its new filters lies there, too (protocol 20).
       link.sentTo = Math.max(this.#sender.position, link.done);
       link.effectiveDue = true;
-      const held = link.answerParts.flatMap((part) => part ?? []);
-      this.#claims.learn(link.incarnation, held);
-      link.answerParts = [];
+      // Nothing below it is owed; what else is below its floor its next report tells (S7).
+      link.floor = this.#c.checkpoint;
+      this.#claims.learn(link.incarnation, takeIdentifiers(link));
     }
+    this.#sessions.begin();
     this.#begun = true;
     this.#board.planFlush();
     ready();
   }
 
-  record({ sequence, payload, writer, after, decidedBefore }: LogRecordView): void {
+  record({ sequence, payload, writer, after, decidedBefore, skipped }: LogRecordView): void {
     const [incarnation = ''] = writer.split('.');
-    this.#sender.dispatch({ sequence, payload, incarnation }, after, decidedBefore);
+    this.#sender.dispatch({ sequence, payload, incarnation }, after, decidedBefore, skipped);
   }
 
   copySkipped(sequence: number): void {
@@ -167,11 +211,15 @@ export class PartitionOwner implements PartitionLogic, LineUser {
   }
 
   checkpoint(): Position {
-    let lowest = this.#sender.position;
-    for (const link of this.#links.values()) {
-      if (link.phase === 'ready' && link.done < lowest) lowest = link.done;
+    let lowest = Math.min(this.#sender.position, this.#sessions.position);
+    for (const { phase, done, floor } of this.#links.values()) {
+      if (phase === 'ready') lowest = Math.min(lowest, done, floor);
     }
     return lowest;
+  }
+
+  hasSession(generation: number): boolean {
+    return this.#sessions.has(generation);
   }
 
   standStill(): void {
@@ -185,6 +233,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
     this.#ended = true;
     for (const remove of this.#removers) remove();
     this.#sender.close();
+    this.#sessions.end();
     this.#board.removeUser(this.#c.partition, this);
   }
 
@@ -202,6 +251,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
   onLeave(line: GatewayLine): void {
     const link = this.#links.get(line.incarnation);
     if (link === undefined) return;
+    this.#sessions.gatewayEnded(line.incarnation);
     this.#sender.removeLink(link);
     this.#links.delete(line.incarnation);
     this.#claims.gatewayEnded(line.incarnation);
@@ -222,6 +272,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
   beforeFlush(): void {
     if (!this.#begun || !this.#acts()) return;
     const { partition: p, epoch } = this.#c;
+    this.#sessions.beforeFlush();
     for (const link of this.#links.values()) {
       if (link.phase !== 'ready') continue;
       while (link.decisions.length > 0) {
@@ -266,95 +317,11 @@ export class PartitionOwner implements PartitionLogic, LineUser {
       link.done = done;
       this.#sender.taken(link, done);
     }
+    this.#mail.noteFloor(link, content, done);
     const heard = content.heard[partition] ?? 0;
     const unanswered = content.unanswered[partition] ?? false;
     const progress = { done, heard, unanswered, sentTo: link.sentTo, framed };
     this.#stillness.reported(incarnation, progress, clock.nowMs());
-  }
-
-  #onMessages(messages: readonly GatewayMessage[]): void {
-    if (!this.#acts()) return;
-    for (const message of messages) {
-      const link = this.#links.get(message.inc);
-      if (link === undefined) continue;
-      if (message.t === 'answer') this.#onAnswer(link, message);
-      else if (this.#begun) this.#onRequest(link, message);
-    }
-    this.#board.planFlush();
-  }
-
-  #onAnswer(link: PartitionLink, answer: GatewayMessage & { t: 'answer' }): void {
-    if (answer.epoch !== this.#c.epoch || link.phase !== 'asked') return;
-    // Identifiers come and go between two answers: their parts are not mixed.
-    if (answer.attempt < link.answerAttempt) return;
-    if (answer.attempt > link.answerAttempt) {
-      link.answerAttempt = answer.attempt;
-      link.answerParts = [];
-    }
-    link.answerParts[answer.part] = answer.ids;
-    link.namedVersion = Math.max(link.namedVersion, answer.filterVersion);
-    for (let part = 0; part < answer.parts; part++) {
-      if (link.answerParts[part] === undefined) return;
-    }
-    if (answer.done === null) link.phase = 'idle';
-    else {
-      link.phase = 'ready';
-      link.done = answer.done;
-      link.answeredVersion = answer.answeredVersion;
-    }
-    this.#takeOver.check();
-  }
-
-  #onRequest(link: PartitionLink, message: GatewayMessage): void {
-    if (message.t === 'present') this.#welcome(link);
-    if (link.phase !== 'ready') return;
-    if ('epoch' in message && message.epoch !== this.#c.epoch) return;
-    const { incarnation } = link;
-    switch (message.t) {
-      case 'claim': {
-        const { connection, clientIdentifier: id, authenticationName } = message;
-        link.decisions.push(this.#claims.claim(incarnation, connection, id, authenticationName));
-        return;
-      }
-      case 'release': {
-        const { connection, clientIdentifier: id } = message;
-        link.decisions.push(this.#claims.release(incarnation, connection, id));
-        return;
-      }
-      case 'again':
-        this.#sender.again(link, message.from);
-        return;
-      case 'taken':
-        this.#sender.taken(link, message.to);
-        return;
-      case 'effective':
-        link.answeredVersion = Math.min(link.answeredVersion, message.version);
-        link.effectiveDue = true;
-        this.#board.interest.require(incarnation, message.version + 1);
-        return;
-      case 'retained':
-      case 'enough':
-        this.#retained.onRequest(message);
-        return;
-      case 'present': // welcomed above
-      case 'answer': // #onAnswer
-    }
-  }
-
-  /** A new gateway starts here; asked again it is told the same position (the answer was lost). */
-  #welcome(link: PartitionLink): void {
-    if (link.welcomedAt === undefined) {
-      if (link.phase === 'ready') return;
-      const { position } = this.#sender;
-      link.phase = 'ready';
-      link.welcomedAt = position;
-      link.sentTo = position;
-      link.done = position;
-      link.effectiveDue = true;
-      this.#stillness.watch(link.incarnation, this.#c.clock.nowMs(), false);
-    } else this.#sender.again(link, link.welcomedAt);
-    const { partition: p, epoch } = this.#c;
-    this.#voice.tell(link.incarnation, { t: 'welcome', p, epoch, position: link.welcomedAt });
   }
 
   // ---- what the owner does by the clock
@@ -370,7 +337,8 @@ export class PartitionOwner implements PartitionLogic, LineUser {
     if (!this.#begun) this.#takeOver.tick();
     this.#claims.repeatEndings();
     this.#retained.tick();
-    if (this.#c.state.unansweredMs > STATE_LOG_LATE_MS) {
+    this.#sessions.tick();
+    if (Math.max(this.#c.state.unansweredMs, this.#sessions.unansweredMs) > STATE_LOG_LATE_MS) {
       this.#stillness.restart(this.#c.clock.nowMs());
     }
     const verdict = this.#stillness.judge();

@@ -46,6 +46,13 @@ export interface RangeSenderOptions {
     start: number,
     end: number,
   ) => void;
+  /** A message with QoS ≥ 1 that `reader` stands on; in log order, again after a take-over. */
+  readonly onStored: (
+    topic: string,
+    position: Position,
+    record: TailRecord,
+    reader: RecordReader,
+  ) => void;
   /** A gateway needs what the log no longer holds. */
   readonly onTrimmed: (incarnation: string) => void;
 }
@@ -55,7 +62,7 @@ export class RangeSender {
   /** Links by line number, for the dispatch loop. */
   readonly #byNumber: (PartitionLink | undefined)[] = [];
   readonly #catchUps = new Map<PartitionLink, CatchUp>();
-  readonly #tail: RecordTail;
+  readonly tail: RecordTail;
   readonly #topic = new LastTopic();
   /** Copies and repeats, for whoever reads dispatched records once more. */
   readonly leftOut = new LeftOut();
@@ -65,7 +72,7 @@ export class RangeSender {
 
   constructor(options: RangeSenderOptions) {
     this.#o = options;
-    this.#tail = new RecordTail(options.tailBytes);
+    this.tail = new RecordTail(options.tailBytes);
     this.#position = options.start;
   }
 
@@ -74,7 +81,7 @@ export class RangeSender {
     return this.#position;
   }
   get tailBytes(): number {
-    return this.#tail.bytes;
+    return this.tail.bytes;
   }
   get linksBehind(): number {
     return this.#catchUps.size;
@@ -115,12 +122,12 @@ export class RangeSender {
       this.#passDamage(fault);
     }
     this.#position = positionAfterRecord(record.sequence);
-    this.#tail.add(record);
+    this.tail.add(record);
     this.#o.board.planFlush();
   }
 
   #dispatchMessages(record: TailRecord, after: Position, decidedBefore: boolean): void {
-    const { board, counters, onRetained } = this.#o;
+    const { board, counters, onRetained, onStored } = this.#o;
     counters.records++;
     const reader = this.leftOut.read(record);
     if (reader === undefined) return;
@@ -132,6 +139,7 @@ export class RangeSender {
       if (reader.view.retain && !decidedBefore) {
         onRetained(topic, reader.view, position, reader.messageStart, reader.messageEnd);
       }
+      if (reader.view.qos > 0) onStored(topic, position, record, reader);
       const numbers = board.route(topic);
       for (let i = 0; i < numbers.length; i++) {
         const link = this.#byNumber[numbers[i] as number];
@@ -257,7 +265,7 @@ export class RangeSender {
     const catchUp = new CatchUp({
       bus,
       partition,
-      tail: this.#tail,
+      tail: this.tail,
       link,
       headSequence: () => sequenceOf(this.#position),
       send: (record) => this.#sendAgain(link, record),

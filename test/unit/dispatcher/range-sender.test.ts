@@ -109,6 +109,7 @@ class World {
       start: POSITION_START,
       tailBytes: limits.tailBytes,
       durableCheckpoint: () => this.durableCheckpoint,
+      onStored: () => undefined,
       onRetained: () => assert.fail('nothing is retained here'),
       onTrimmed: (incarnation) => this.trimmed.push(incarnation),
     });

@@ -1,0 +1,286 @@
+/**
+ * Owner sessions — everything about stored sessions in one partition, wired (docs/adr/0012).
+ *
+ * Shape: as partition: modes, queues, filing jobs, pages, desk. As home: the session log and who
+ *        writes it. The session board is the process's, shared by its partitions.
+ * Life:  `prepare` recovers the session log beside the state log; when all gateways have answered,
+ *        `sync` reads every session log up to a mark of our own; `begin` rebuilds modes and queues.
+ */
+import type { GatewayMessage } from '#frames';
+import { type Position, positionOf, type RecordReader } from '#log';
+import { LastTopic } from '#mqtt';
+import { DISPATCH_GROUP, type PartitionContext } from '#reader';
+import { homeOfGeneration, type SessionRecord, SESSIONS_GROUP } from '#session-store';
+import { PROGRESS_START, StateLog } from '#state';
+import type { DispatchCounters } from './dispatch-counters.ts';
+import { FilingJobs } from './filing-job.ts';
+import type { HomeClaims } from './home-claims.ts';
+import type { OwnerVoice } from './owner-voice.ts';
+import type { PartitionLink } from './partition-link.ts';
+import { PartitionSessions } from './partition-sessions.ts';
+import { QueuePages } from './queue-pages.ts';
+import type { RangeSender } from './range-sender.ts';
+import type { TailRecord } from './record-tail.ts';
+import type { BoardSession, BoardUser, SessionBoard } from './session-board.ts';
+import { SessionDesk } from './session-desk.ts';
+import { SessionHome } from './session-home.ts';
+import { SessionQueues } from './session-queues.ts';
+import type { Switchboard } from './switchboard.ts';
+import type { UndurableLimit } from './undurable-limit.ts';
+
+export interface OwnerSessionsOptions {
+  readonly context: PartitionContext;
+  readonly board: SessionBoard;
+  readonly switchboard: Switchboard;
+  readonly counters: DispatchCounters;
+  readonly links: ReadonlyMap<string, PartitionLink>;
+  readonly sender: RangeSender;
+  readonly voice: OwnerVoice;
+  readonly claims: HomeClaims;
+  readonly limit: UndurableLimit;
+}
+
+export class OwnerSessions implements BoardUser {
+  readonly queues: SessionQueues;
+  readonly sessions: PartitionSessions;
+  readonly jobs: FilingJobs;
+  readonly pages: QueuePages;
+  readonly desk: SessionDesk;
+  readonly #o: OwnerSessionsOptions;
+  readonly #topic = new LastTopic();
+  #recovery: { close: () => void } | undefined;
+  #log: StateLog | undefined;
+  #home: SessionHome | undefined;
+  #begun = false;
+  #ended = false;
+
+  constructor(options: OwnerSessionsOptions) {
+    this.#o = options;
+    const { context, board, switchboard, links, sender, voice, counters, limit } = options;
+    const { partition, epoch, clock, bus, state } = context;
+    const position = (): Position => sender.position;
+    this.queues = new SessionQueues(state, counters, (bytes) => limit.put(bytes));
+    this.jobs = new FilingJobs({
+      bus,
+      clock,
+      partition,
+      tail: sender.tail,
+      headPosition: position,
+      mayRead: () => !limit.isFull,
+      file: (record, after, isMine) => this.#fileAgain(record, after, isMine),
+      onJoined: (session) => this.sessions.joined(session),
+    });
+    this.sessions = new PartitionSessions({
+      partition,
+      board,
+      queues: this.queues,
+      floorOf: (incarnation) => links.get(incarnation)?.floor ?? 0,
+      join: (session, from) => this.jobs.join(session, from),
+      position,
+    });
+    this.pages = new QueuePages({
+      clock,
+      queues: this.queues,
+      position,
+      send: (incarnation, page) => voice.tellQueuePage(incarnation, page),
+      isComplete: (session) => this.sessions.mode(session) !== 'joining',
+    });
+    this.desk = new SessionDesk({
+      partition,
+      epoch,
+      board,
+      sessions: this.sessions,
+      queues: this.queues,
+      pages: this.pages,
+      tell: (incarnation, message) => voice.tell(incarnation, message),
+      position,
+      filterVersion: (incarnation) => switchboard.interest.version(incarnation),
+    });
+  }
+
+  /** Sessions whose home is here. */
+  get homeCount(): number {
+    return this.#home?.sessionCount ?? 0;
+  }
+  has(generation: number): boolean {
+    return this.#o.board.session(generation) !== undefined;
+  }
+  /** How long the session log's record under way has gone without an answer, ms. */
+  get unansweredMs(): number {
+    return this.#log?.unansweredMs ?? 0;
+  }
+  /** Everything up to here is filed for those that have left. */
+  get position(): Position {
+    return this.jobs.position;
+  }
+
+  /** Fences the last home's session log and recovers it. */
+  prepare(onReady: () => void): void {
+    const { bus, clock, partition, epoch, giveUp } = this.#o.context;
+    this.#recovery = StateLog.recover(
+      {
+        bus,
+        clock,
+        group: SESSIONS_GROUP,
+        partition,
+        epoch,
+        expectationOf: 'subject',
+        onFenced: () => giveUp([]),
+      },
+      (log) => {
+        this.#recovery = undefined;
+        if (this.#ended) return log.close();
+        this.#log = log;
+        log.begin(() => PROGRESS_START);
+        onReady();
+      },
+    );
+  }
+
+  /** Reads all session logs up to a mark of our own (S2). */
+  sync(onSynced: () => void): void {
+    this.#o.board.view.sync(() => {
+      if (!this.#ended) onSynced();
+    });
+  }
+
+  /** All gateways have answered and the view is new enough (S8). */
+  begin(): void {
+    const { context, board, switchboard, claims, links } = this.#o;
+    const { partition, partitions, clock, checkpoint } = context;
+    for (const session of board.sessions) {
+      const last = Math.max(session.record.cursor[partition] ?? 0, checkpoint);
+      this.sessions.begin(session, last, this.#liveAfter(session.record));
+    }
+    this.queues.recover(partition, (generation) => board.session(generation));
+    board.addUser(this);
+    this.#begun = true;
+    if (this.#log === undefined) return;
+    this.#home = new SessionHome({
+      clock,
+      home: partition,
+      partitions,
+      log: this.#log,
+      claims,
+      records: board.view.recordsOf(partition),
+      revision: board.view.revision(partition),
+      isAlive: (incarnation) => switchboard.line(incarnation) !== undefined,
+      checkpoints: () => this.#checkpoints(),
+      decide: (incarnation, decision) => {
+        links.get(incarnation)?.decisions.push(decision);
+        switchboard.planFlush();
+      },
+    });
+  }
+
+  /** From where on its gateway says to have it; Infinity: not at all. */
+  #liveAfter({ at, stay, generation }: SessionRecord): Position {
+    const link = at === undefined ? undefined : this.#o.links.get(at.incarnation);
+    const named = link?.sessionsNamed;
+    if (link?.phase !== 'ready' || named === undefined) return Infinity;
+    const home = homeOfGeneration(generation, this.#o.context.partitions);
+    if (stay > (named.known[home] ?? 0) || named.filed.has(generation)) return Infinity;
+    return named.fresh.get(generation) ?? 0;
+  }
+
+  #checkpoints(): readonly Position[] {
+    const { leases, partitions } = this.#o.context;
+    return Array.from(
+      { length: partitions },
+      (_, p) => leases.reader(DISPATCH_GROUP, p)?.content.checkpoint ?? 0,
+    );
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#recovery?.close();
+    this.#log?.close();
+    this.#home?.close();
+    this.jobs.close();
+    this.#o.board.removeUser(this);
+  }
+
+  // ---- the log
+
+  /** The message with QoS ≥ 1 that `reader` stands on. */
+  dispatch(topic: string, position: Position, record: TailRecord, reader: RecordReader): void {
+    this.sessions.dispatch(topic, position, record, reader);
+  }
+
+  #fileAgain(
+    record: TailRecord,
+    after: Position,
+    isMine: (session: BoardSession) => boolean,
+  ): void {
+    const reader = this.#o.sender.leftOut.read(record);
+    if (reader === undefined) return;
+    for (let index = reader.next(); index >= 0; index = reader.next()) {
+      const position = positionOf(record.sequence, index);
+      if (position <= after || reader.liveElsewhere || reader.view.qos === 0) continue;
+      this.sessions.dispatch(this.#topic.keyOf(reader.view), position, record, reader, isMine);
+    }
+  }
+
+  // ---- BoardUser
+
+  onSession(session: BoardSession): void {
+    const { partition } = this.#o.context;
+    this.sessions.begin(session, session.record.cursor[partition] ?? 0, Infinity);
+  }
+  onSessionChange(session: BoardSession, before: SessionRecord): void {
+    this.sessions.changed(session, before);
+  }
+  onSessionEnd(session: BoardSession): void {
+    this.jobs.forget(session);
+    this.desk.sessionEnded(session);
+    this.sessions.end(session);
+  }
+  onRevision(): void {
+    for (const link of this.#o.links.values()) this.applyFloor(link);
+    this.desk.onRevision();
+    // A stay that was asked about may be there now.
+    this.#o.switchboard.planFlush();
+  }
+
+  // ---- gateways
+
+  /** A floor counts once the view has what its gateway knew (S7). */
+  applyFloor(link: PartitionLink): void {
+    const { reported } = link;
+    if (reported === undefined || !this.#o.board.view.hasReached(reported.known)) return;
+    link.reported = undefined;
+    if (reported.floor > link.floor) link.floor = reported.floor;
+  }
+
+  onRequest(link: PartitionLink, message: GatewayMessage): void {
+    switch (message.t) {
+      case 'claim':
+        this.#home?.claim(message);
+        return;
+      case 'release':
+        this.#home?.release(message);
+        return;
+      case 'change':
+        this.#home?.change(message);
+        return;
+      default:
+        this.desk.onRequest(link, message);
+    }
+  }
+
+  gatewayEnded(incarnation: string): void {
+    if (!this.#begun) return;
+    this.sessions.gatewayEnded(incarnation);
+    this.desk.gatewayEnded(incarnation);
+    this.#home?.gatewayEnded(incarnation);
+  }
+
+  beforeFlush(): void {
+    this.desk.beforeFlush();
+  }
+
+  /** Twice a second. */
+  tick(): void {
+    this.#home?.tick();
+  }
+}
