@@ -31,6 +31,8 @@ export interface HistorySetting {
   readonly burst?: number;
   /** Dispatchers read session logs so much late, ms. No fault: they promise no speed. */
   readonly lateViewMs?: number;
+  /** How many clean subscribers come; default 1 = two a second. */
+  readonly cleanPace?: number;
   // Stored sessions.
   readonly devices?: number;
   /** How much they do; 1 = an event per second or two. */

@@ -5,6 +5,7 @@
 import type { Random } from '#base';
 import type { Bus, MemoryBus } from '#bus';
 import { decodeMessage, encodeMessage, INTEREST_SUBJECTS, type InterestDelta } from '#frames';
+import { changed, lyingToOwners } from './changed-bus.ts';
 import type { HistorySetting } from './history.ts';
 import type { Tamper } from './sim-cluster.ts';
 
@@ -14,16 +15,6 @@ export interface PlantedFault {
   readonly expects: RegExp;
   readonly setting: Omit<HistorySetting, 'name'>;
   readonly tamper: Tamper;
-}
-
-/** The bus with some methods replaced. */
-function changed(bus: Bus, changes: Partial<Bus>): Bus {
-  return new Proxy(bus, {
-    get(target, key) {
-      const own = Reflect.get(changes, key) ?? Reflect.get(target, key);
-      return typeof own === 'function' ? own.bind(target) : own;
-    },
-  });
 }
 
 const isLog = (subject: string): boolean => subject.startsWith('log.');
@@ -138,19 +129,6 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
       role === 'gateway' ? lyingToOwners(bus, (m) => ('ids' in m ? { ...m, ids: [] } : m)) : bus,
   },
 ];
-
-type Fields = Record<string, unknown>;
-
-/** Changes what a gateway says to owners. */
-function lyingToOwners(bus: Bus, lie: (message: Fields) => Fields): Bus {
-  return changed(bus, {
-    publish: (subject, payload, reply) => {
-      if (!subject.startsWith('owner.')) return bus.publish(subject, payload, reply);
-      const messages = decodeMessage<Fields[]>(Buffer.from(payload));
-      return bus.publish(subject, encodeMessage(messages.map(lie)), reply);
-    },
-  });
-}
 
 /** Misses a fifth of all deltas and takes the next one as if it were the next in order. */
 function deafToDeltas(bus: Bus, random: Random): Bus {

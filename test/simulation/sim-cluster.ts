@@ -3,15 +3,8 @@
  *
  * Everything that chance decides comes from one seed, so a history can be run again exactly.
  */
-import type { Clock, Random } from '#base';
-import {
-  type Bus,
-  type FollowOptions,
-  MemoryCluster,
-  type MemoryBus,
-  SimClock,
-  type StreamMessage,
-} from '#bus';
+import type { Random } from '#base';
+import { type Bus, MemoryCluster, type MemoryBus, SimClock, type StreamMessage } from '#bus';
 import {
   decodeLease,
   LEASE_STREAM,
@@ -24,12 +17,13 @@ import { logStream, logStreamConfig, sequenceOf } from '#log';
 import { DISPATCH_GROUP } from '#reader';
 import type { Directory } from '#registry';
 import { createLogger, type Metrics } from '#runtime';
-import { SESSIONS_GROUP, sessionStreamConfig } from '#session-store';
-import { stateStream, stateStreamConfig } from '#state';
+import { sessionStreamConfig } from '#session-store';
+import { stateStreamConfig } from '#state';
 import { Dispatcher } from '../../services/dispatcher/dispatcher.ts';
 import { createGatewayCore } from '../../services/gateway/core.ts';
 import type { GatewayCore } from '../../services/gateway/port.ts';
 import { seededRandom } from '../fixtures/seeded-random.ts';
+import { damaging, late } from './bad-bus.ts';
 import { SimClient } from './sim-client.ts';
 import type { SimSession } from './sim-session.ts';
 import { StoredClient, type StoredConnect } from './stored-client.ts';
@@ -314,63 +308,4 @@ export class SimCluster {
   #say(event: string): void {
     this.events.push(`${Math.round(this.clock.nowMs())} ${event}`);
   }
-}
-
-/** The bus, whose core messages arrive damaged by chance. */
-function damaging(bus: Bus, random: Random, probability: () => number): Bus {
-  const subscribe: Bus['subscribe'] = (subject, onMessage) =>
-    bus.subscribe(subject, (message) => {
-      const chance = probability();
-      if (chance === 0 || random() >= chance) return onMessage(message);
-      onMessage({ ...message, payload: damaged(message.payload, random) });
-    });
-  return new Proxy(bus, {
-    get(target, key) {
-      if (key === 'subscribe') return subscribe;
-      const own: unknown = Reflect.get(target, key);
-      return typeof own === 'function' ? own.bind(target) : own;
-    },
-  });
-}
-
-/** The bus, whose followers of session logs are late; they keep their order. */
-function late(bus: Bus, clock: Clock, drawMs: () => number): Bus {
-  const streams = stateStream(SESSIONS_GROUP, 0).slice(0, -2);
-  return new Proxy(bus, {
-    get(target, key) {
-      const own: unknown = Reflect.get(target, key);
-      if (key !== 'follow') return typeof own === 'function' ? own.bind(target) : own;
-      return (options: FollowOptions) =>
-        bus.follow(
-          options.stream.startsWith(streams) ? lateFollow(options, clock, drawMs) : options,
-        );
-    },
-  });
-}
-
-function lateFollow(options: FollowOptions, clock: Clock, drawMs: () => number): FollowOptions {
-  let dueMs = 0;
-  const { onMessage, onCaughtUp, onGap } = options;
-  const later = (task: () => void): void => {
-    const delayMs = drawMs();
-    if (delayMs === 0 && dueMs <= clock.nowMs()) return task();
-    dueMs = Math.max(dueMs, clock.nowMs() + delayMs);
-    clock.after(dueMs - clock.nowMs(), task);
-  };
-  return {
-    ...options,
-    onMessage: (message) => later(() => onMessage(message)),
-    onCaughtUp: (sequence) => later(() => onCaughtUp?.(sequence)),
-    onGap: (sequence) => later(() => onGap?.(sequence)),
-  };
-}
-
-/** Cut, of another version, or rubbish. */
-function damaged(payload: Buffer, random: Random): Buffer {
-  const draw = random();
-  if (draw < 0.5) return Buffer.from(payload.subarray(0, Math.floor(random() * payload.length)));
-  const copy = Buffer.from(payload);
-  if (draw < 0.7) copy[0] = 9;
-  else for (let i = 1; i < copy.length; i++) copy[i] = Math.floor(random() * 256);
-  return copy;
 }

@@ -84,6 +84,30 @@ export class Life {
     );
   }
 
+  /** SUBSCRIBE: a new entry, unless there is one. */
+  subscribe(
+    topicFilter: string,
+    qos: 0 | 1,
+    subscriptionIdentifier: number,
+    notBelow: readonly string[],
+  ): Subscribed {
+    const before = this.subscription(topicFilter);
+    if (before !== undefined && before.until === Infinity) return before;
+    if (before !== undefined) before.gone = true;
+    const entry = {
+      topicFilter,
+      qos,
+      subscriptionIdentifier,
+      from: Infinity,
+      until: Infinity,
+      gone: false,
+      notBelow,
+      notBelowCount: notBelow.length,
+    };
+    this.subscribed.push(entry);
+    return entry;
+  }
+
   subscription(topicFilter: string): Subscribed | undefined {
     return this.subscribed.find((s) => s.topicFilter === topicFilter && !s.gone);
   }

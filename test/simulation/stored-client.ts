@@ -12,7 +12,7 @@ import type { SessionGrant } from '#session';
 import { topicMatchesFilter } from '#topics';
 import type { Delivery, GatewayCore, LiveHold, LocalClient } from '../../services/gateway/port.ts';
 import { payloadTextOf, topicTextOf } from '../fixtures/publish-view.ts';
-import type { Life, Receipt, Sent, SimSession, Subscribed } from './sim-session.ts';
+import type { Life, Receipt, Sent, SimSession } from './sim-session.ts';
 
 /** How a client takes its messages. */
 export interface Manner {
@@ -147,13 +147,7 @@ export class StoredClient implements LocalClient {
     const { life } = this;
     if (life === undefined) return;
     const { core, published, deliveredLive } = this.#door;
-    let entry = life.subscription(topicFilter);
-    if (entry === undefined || entry.until !== Infinity) {
-      if (entry !== undefined) entry.gone = true;
-      entry = newEntry(topicFilter, qos, identifier, deliveredLive);
-      life.subscribed.push(entry);
-    }
-    const asked: Subscribed = entry;
+    const asked = life.subscribe(topicFilter, qos, identifier, deliveredLive);
     const granted = {
       topicFilter,
       qos: asked.qos,
@@ -389,22 +383,4 @@ export class StoredClient implements LocalClient {
   released(): void {}
   outStored(): void {}
   receivedStored(): void {}
-}
-
-function newEntry(
-  topicFilter: string,
-  qos: 0 | 1,
-  subscriptionIdentifier: number,
-  notBelow: readonly string[],
-): Subscribed {
-  return {
-    topicFilter,
-    qos,
-    subscriptionIdentifier,
-    from: Infinity,
-    until: Infinity,
-    gone: false,
-    notBelow,
-    notBelowCount: notBelow.length,
-  };
 }

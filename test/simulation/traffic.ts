@@ -66,7 +66,7 @@ export class Traffic {
     const gateway = cluster.pick(cluster.alive);
     if (gateway === undefined || gateway.bus.control.state !== 'running') return;
     if (gateway.core.acceptsConnect) {
-      if (chance(2)) this.#newSubscriber(gateway);
+      if (chance(2 * (this.#setting.cleanPace ?? 1))) this.#newSubscriber(gateway);
       this.#publisherAt(gateway);
     }
     for (let i = 0; i < 3; i++) this.#publishOne();
