@@ -16,7 +16,6 @@ import {
   logStream,
   type Position,
   positionAfterRecord,
-  positionOf,
   RECORD_MESSAGES_MAX,
   recordHasKeys,
   recordNumber,
@@ -26,6 +25,7 @@ import {
 import type { StateProgress } from '#state';
 import type { ExactlyOnce } from './exactly-once.ts';
 import type { LogRecordView } from './port.ts';
+import type { SkippedMessages } from './skipped-messages.ts';
 import type { WriterNumbers } from './writer-numbers.ts';
 
 /** How often it is looked whether records are wanted, and how far the log is, ms. */
@@ -44,6 +44,7 @@ export interface LogFeedOptions {
   readonly recovered: StateProgress;
   readonly numbers: WriterNumbers;
   readonly exactlyOnce: ExactlyOnce;
+  readonly skipped: SkippedMessages;
   readonly holds: () => boolean;
   readonly onRecord: (record: LogRecordView) => void;
   readonly onCopy: (sequence: number) => void;
@@ -76,8 +77,6 @@ export class LogFeed {
   /** Plain counters. */
   records = 0;
   copies = 0;
-  /** Messages of QoS 2 that were repeats. */
-  repeats = 0;
 
   readonly #o: LogFeedOptions;
   readonly #view = new RecordView();
@@ -92,9 +91,6 @@ export class LogFeed {
   #lastSequence = 0;
   #headSequence = 0;
   #skippedRecords: number[];
-  #skipped: Position[];
-  /** By sequence, indexes that an earlier owner skipped. */
-  readonly #indexesBefore = new Map<number, number[]>();
   #storedAtMs = 0;
   #seenAtMs = 0;
   /** Heads of the log seen while nothing is wanted, oldest first; undefined: reading. */
@@ -105,13 +101,6 @@ export class LogFeed {
     this.#o = options;
     this.#skippedRecords = [...options.recovered.skippedRecords];
     this.#skippedBefore = new Set(options.recovered.skippedRecords);
-    this.#skipped = [...options.recovered.skipped];
-    for (const position of this.#skipped) {
-      const sequence = sequenceOf(position);
-      const indexes = this.#indexesBefore.get(sequence);
-      if (indexes === undefined) this.#indexesBefore.set(sequence, [indexOf(position)]);
-      else indexes.push(indexOf(position));
-    }
   }
 
   /** Decisions are made up to here, by this owner or an earlier one. */
@@ -182,15 +171,6 @@ export class LogFeed {
       this.#skippedRecords = list.filter((s) => positionAfterRecord(s) > checkpoint);
     }
     return this.#skippedRecords;
-  }
-
-  /** Messages skipped above `checkpoint`. */
-  skipped(checkpoint: Position): readonly Position[] {
-    const list = this.#skipped;
-    if (list.length > 0 && (list[0] as Position) <= checkpoint) {
-      this.#skipped = list.filter((position) => position > checkpoint);
-    }
-    return this.#skipped;
   }
 
   close(): void {
@@ -306,9 +286,7 @@ export class LogFeed {
     view.storedAtMs = storedAtMs;
     view.after = recovered.checkpoint;
     view.decidedBefore = decidedBefore;
-    view.skipped = decidedBefore
-      ? (this.#indexesBefore.get(sequence) ?? NONE)
-      : this.#findRepeats(message);
+    view.skipped = decidedBefore ? this.#o.skipped.of(sequence) : this.#findRepeats(message);
     this.#lastSequence = sequence;
     this.#o.onRecord(view);
   }
@@ -322,8 +300,7 @@ export class LogFeed {
       if (!(fault instanceof Fault)) throw fault;
       this.#o.onUnreadable(sequence, fault);
     }
-    this.repeats += indexes.length;
-    for (const index of indexes) this.#skipped.push(positionOf(sequence, index));
+    if (indexes.length > 0) this.#o.skipped.add(sequence, indexes);
     return indexes;
   }
 

@@ -2,4 +2,5 @@
 export * from './port.ts';
 export { EXACTLY_ONCE_TABLE } from './exactly-once.ts';
 export { ReaderGroup } from './reader-group.ts';
+export { SKIPPED_TABLE } from './skipped-messages.ts';
 export { WRITERS_TABLE } from './writer-numbers.ts';

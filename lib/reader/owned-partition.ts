@@ -21,6 +21,7 @@ import type {
   ReaderEvent,
   ReaderGroupOptions,
 } from './port.ts';
+import { SkippedMessages } from './skipped-messages.ts';
 import { WriterNumbers } from './writer-numbers.ts';
 
 /** Wait for the last state record and for the release each, ms: SIGTERM leaves 4 s in all. */
@@ -43,6 +44,7 @@ export interface OwnedPartitionOptions {
 interface Decisions {
   readonly numbers: WriterNumbers;
   readonly exactlyOnce: ExactlyOnce;
+  readonly skipped: SkippedMessages;
 }
 
 type PartitionPhase = 'taking' | 'recovering' | 'preparing' | 'reading' | 'leaving' | 'over';
@@ -165,11 +167,13 @@ export class OwnedPartition {
     const exactlyOnce = new ExactlyOnce(state, (generation) =>
       this.#logic?.hasSession?.(generation),
     );
-    numbers.load(() => {
-      exactlyOnce.load(() => {
-        if (!this.#isEnding()) onLoaded({ numbers, exactlyOnce });
-      });
-    });
+    const skipped = new SkippedMessages(state);
+    let loading = 3;
+    const loaded = (): void => {
+      loading--;
+      if (loading === 0 && !this.#isEnding()) onLoaded({ numbers, exactlyOnce, skipped });
+    };
+    for (const decider of [numbers, exactlyOnce, skipped]) decider.load(loaded);
   }
 
   #isEnding(): boolean {
@@ -276,7 +280,7 @@ export class OwnedPartition {
     const feed = this.#feed;
     const logic = this.#logic;
     if (recovered === undefined) {
-      return { checkpoint: 0, decided: 0, skipped: [], skippedRecords: [] };
+      return { checkpoint: 0, decided: 0, skippedRecords: [] };
     }
     if (feed === undefined || logic === undefined) return recovered;
     const { decided } = feed;
@@ -284,16 +288,17 @@ export class OwnedPartition {
     return {
       checkpoint,
       decided,
-      skipped: feed.skipped(checkpoint),
       skippedRecords: feed.skippedRecords(checkpoint),
     };
   }
 
   /** What decisions rest on at this moment rides with the record that says *decided*. */
-  #progressToWrite({ numbers, exactlyOnce }: Decisions): StateProgress {
+  #progressToWrite({ numbers, exactlyOnce, skipped }: Decisions): StateProgress {
+    const progress = this.#progress();
     numbers.ride();
     exactlyOnce.ride();
-    return this.#progress();
+    skipped.ride(progress.checkpoint);
+    return progress;
   }
 
   /** To another process; `stuckOn` marks it (protocol 9). */

@@ -15,9 +15,7 @@ export interface StateProgress {
   readonly checkpoint: Position;
   /** Decisions are made up to here; ≥ checkpoint. */
   readonly decided: Position;
-  /** Positions above the checkpoint and up to `decided` that were skipped; ascending. */
-  readonly skipped: readonly Position[];
-  /** Log sequences of whole records skipped in that range; ascending. */
+  /** Log sequences, above the checkpoint and up to `decided`, of records skipped; ascending. */
   readonly skippedRecords: readonly number[];
 }
 

@@ -42,7 +42,6 @@ export interface StateHeader {
 export const PROGRESS_START: StateProgress = {
   checkpoint: 0,
   decided: 0,
-  skipped: [],
   skippedRecords: [],
 };
 
@@ -92,8 +91,8 @@ export class StateRecordBuilder {
     head: { epoch: number; number: number; continues: boolean; mark: boolean },
     progress: StateProgress,
   ): { bytes: Buffer; entriesStart: number } {
-    const { skipped, skippedRecords } = progress;
-    const entriesStart = HEADER_BYTES + POSITION_BYTES * (skipped.length + skippedRecords.length);
+    const { skippedRecords } = progress;
+    const entriesStart = HEADER_BYTES + POSITION_BYTES * skippedRecords.length;
     const bytes = Buffer.allocUnsafeSlow(entriesStart + this.#end);
     bytes[0] = STATE_VERSION;
     bytes[1] = (head.continues ? FLAG_CONTINUES : 0) | (head.mark ? FLAG_MARK : 0);
@@ -102,11 +101,10 @@ export class StateRecordBuilder {
     bytes.writeDoubleBE(progress.checkpoint, 14);
     bytes.writeDoubleBE(progress.decided, 22);
     bytes.writeUInt32BE(skippedRecords.length, 30);
-    bytes.writeUInt32BE(skipped.length, 34);
+    bytes.writeUInt32BE(0, 34);
     bytes.writeUInt32BE(this.#count, 38);
     let at = HEADER_BYTES;
     for (const sequence of skippedRecords) at = bytes.writeDoubleBE(sequence, at);
-    for (const position of skipped) at = bytes.writeDoubleBE(position, at);
     this.#buffer.copy(bytes, at, 0, this.#end);
     return { bytes, entriesStart };
   }
@@ -130,16 +128,14 @@ export function decodeStateHeader(record: Buffer): StateHeader {
   checkStateRecord(record);
   const flags = record[1] as number;
   const recordsCount = record.readUInt32BE(30);
-  const skippedCount = record.readUInt32BE(34);
-  const entriesStart = HEADER_BYTES + POSITION_BYTES * (recordsCount + skippedCount);
+  const entriesStart = HEADER_BYTES + POSITION_BYTES * recordsCount;
   if (entriesStart > record.length) {
     throw new Fault('WEIR_WIRE', 'positions reach beyond their state record');
   }
-  const positions = (at: number, count: number): number[] => {
-    const list: number[] = [];
-    for (let i = 0; i < count; i++) list.push(record.readDoubleBE(at + i * POSITION_BYTES));
-    return list;
-  };
+  const skippedRecords: number[] = [];
+  for (let at = HEADER_BYTES; at < entriesStart; at += POSITION_BYTES) {
+    skippedRecords.push(record.readDoubleBE(at));
+  }
   return {
     epoch: record.readUIntBE(2, 6),
     number: record.readUIntBE(8, 6),
@@ -148,8 +144,7 @@ export function decodeStateHeader(record: Buffer): StateHeader {
     progress: {
       checkpoint: record.readDoubleBE(14),
       decided: record.readDoubleBE(22),
-      skippedRecords: positions(HEADER_BYTES, recordsCount),
-      skipped: positions(HEADER_BYTES + recordsCount * POSITION_BYTES, skippedCount),
+      skippedRecords,
     },
     entryCount: record.readUInt32BE(38),
     entriesStart,

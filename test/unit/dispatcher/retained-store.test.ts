@@ -37,7 +37,7 @@ function open(): { store: RetainedStore; state: StateLog; clock: SimClock; refus
   );
   clock.run(1_000);
   assert.ok(state !== undefined);
-  state.begin(() => ({ checkpoint: 0, decided: 0, skipped: [], skippedRecords: [] }));
+  state.begin(() => ({ checkpoint: 0, decided: 0, skippedRecords: [] }));
   const counters = { retainedStored: 0, retainedExpired: 0, retainedRefused: 0 };
   const store = new RetainedStore(state, counters);
   return { store, state, clock, refused: () => counters.retainedRefused };

@@ -4,11 +4,18 @@
  */
 import assert from 'node:assert/strict';
 import { type MemoryBus, MemoryCluster, SimClock } from '#bus';
-import { logStream, logStreamConfig, type Position, RecordBuilder, sequenceOf } from '#log';
-import type { LogRecordView } from '#reader';
+import {
+  logStream,
+  logStreamConfig,
+  type Position,
+  positionAfterRecord,
+  RecordBuilder,
+} from '#log';
+import { type LogRecordView, SKIPPED_TABLE } from '#reader';
 import type { StateProgress } from '#state';
 import { ExactlyOnce } from '../../../lib/reader/exactly-once.ts';
 import { LogFeed } from '../../../lib/reader/log-feed.ts';
+import { SkippedMessages } from '../../../lib/reader/skipped-messages.ts';
 import { WriterNumbers } from '../../../lib/reader/writer-numbers.ts';
 import { type Durable, MemoryTables, NOTHING_DURABLE } from '../../fixtures/memory-tables.ts';
 import { seededRandom } from '../../fixtures/seeded-random.ts';
@@ -28,7 +35,7 @@ interface Saved {
 
 const NOTHING_SAVED: Saved = {
   tables: NOTHING_DURABLE,
-  progress: { checkpoint: 0, decided: 0, skipped: [], skippedRecords: [] },
+  progress: { checkpoint: 0, decided: 0, skippedRecords: [] },
 };
 
 export class ExactlyOnceBench {
@@ -121,7 +128,7 @@ export class ExactlyOnceBench {
     const decideAgain = this.#faults.decideAgain === true;
     const { checkpoint } = progress;
     const recovered = decideAgain
-      ? { checkpoint, decided: checkpoint, skipped: [], skippedRecords: [] }
+      ? { checkpoint, decided: checkpoint, skippedRecords: [] }
       : progress;
     return new Owner(this, { tables, progress: recovered }, decideAgain);
   }
@@ -149,6 +156,7 @@ export class ExactlyOnceBench {
 class Owner {
   readonly tables: MemoryTables;
   readonly exactlyOnce: ExactlyOnce;
+  readonly skipped: SkippedMessages;
   readonly feed: LogFeed;
   readonly unreadable: number[] = [];
   readonly #numbers: WriterNumbers;
@@ -157,6 +165,7 @@ class Owner {
     this.tables = new MemoryTables(bench.clock, tables);
     this.#numbers = new WriterNumbers(anyNumber ? new MemoryTables(bench.clock) : this.tables);
     this.exactlyOnce = new ExactlyOnce(this.tables, (generation) => bench.hasSession(generation));
+    this.skipped = new SkippedMessages(this.tables);
     this.feed = new LogFeed({
       bus: bench.bus,
       clock: bench.clock,
@@ -164,6 +173,7 @@ class Owner {
       recovered: progress,
       numbers: this.#numbers,
       exactlyOnce: this.exactlyOnce,
+      skipped: this.skipped,
       holds: () => true,
       onRecord: (record: LogRecordView) => bench.dispatches.note(record),
       onCopy: (sequence) => assert.ok(!bench.wanted || sequence > 0),
@@ -171,18 +181,21 @@ class Owner {
       onUnreadable: (sequence) => this.unreadable.push(sequence),
       wanted: () => bench.wanted,
     });
-    this.#numbers.load(() => this.exactlyOnce.load(() => this.feed.start()));
+    const { exactlyOnce, skipped } = this;
+    this.#numbers.load(() => exactlyOnce.load(() => skipped.load(() => this.feed.start())));
   }
 
   save(checkpoint: Position): Saved {
     const { feed, tables } = this;
     this.#numbers.ride();
     this.exactlyOnce.ride();
+    this.skipped.ride(checkpoint);
     tables.commit(checkpoint);
-    const skipped = [...feed.skipped(checkpoint)];
     const skippedRecords = [...feed.skippedRecords(checkpoint)];
-    assert.ok(skipped.every((position) => sequenceOf(position) >= sequenceOf(checkpoint)));
-    const progress = { checkpoint, decided: feed.decided, skipped, skippedRecords };
+    for (const sequence of tables.keys(SKIPPED_TABLE)) {
+      assert.ok(positionAfterRecord(Number(sequence)) > checkpoint, 'the others are deleted');
+    }
+    const progress = { checkpoint, decided: feed.decided, skippedRecords };
     return { tables: tables.durable, progress };
   }
 }

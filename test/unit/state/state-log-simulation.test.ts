@@ -64,7 +64,7 @@ class Owner {
 
   #progress(): StateProgress {
     this.#history.at.set(this.#version, new Map(this.content));
-    return { checkpoint: 0, decided: this.#version, skipped: [], skippedRecords: [] };
+    return { checkpoint: 0, decided: this.#version, skippedRecords: [] };
   }
 }
 
