@@ -72,7 +72,8 @@ export type AppendResult =
 export type GetResult =
   | { readonly kind: 'found'; readonly message: StreamMessage }
   | { readonly kind: 'absent' }
-  | { readonly kind: 'undecided'; readonly why: string };
+  /** `noStream`: the cluster's leader knows no such stream. */
+  | { readonly kind: 'undecided'; readonly why: string; readonly noStream?: true };
 
 export interface StreamConfig {
   readonly name: string;
@@ -152,8 +153,11 @@ export interface Bus {
   trim(stream: string, sequence: number, onResult: (done: boolean) => void): void;
   follow(options: FollowOptions): Follower;
 
-  /** Creates or updates a stream. Set-up only; may be called again. Throws Fault. */
-  ensureStream(config: StreamConfig): Promise<void>;
+  /**
+   * Creates or updates a stream. Set-up only; may be called again. Throws Fault. `onWait` is told
+   * again and again why it takes longer.
+   */
+  ensureStream(config: StreamConfig, onWait?: (why: string) => void): Promise<void>;
   /** Ends the connection after handing over what was published. May be called twice. */
   close(): Promise<void>;
 }

@@ -53,6 +53,29 @@ export async function readClusterSettings(
 }
 
 /**
+ * The record that stands; undefined: there is none yet. Throws Fault as `readClusterSettings`. With
+ * it control learns that the data is of another layout before it has touched any stream.
+ */
+export async function findClusterSettings(
+  bus: Bus,
+  options: SettingsOptions & { readonly onWait?: (why: string) => void } = {},
+): Promise<ClusterSettings | undefined> {
+  const { clock = systemClock, waitMs = SETTINGS_WAIT_MS } = options;
+  const deadlineMs = clock.nowMs() + waitMs;
+  for (;;) {
+    const result = await lastSettings(bus);
+    if (result.kind === 'found') return checked(decode(result.message.payload));
+    if (result.kind === 'absent' || result.noStream === true) return undefined;
+    const why =
+      `cluster settings cannot be read yet: ${result.why}; more than half of the nats-servers ` +
+      'must run, with JetStream, and reach each other';
+    if (clock.nowMs() >= deadlineMs) throw new Fault('WEIR_BUS_TIMEOUT', why);
+    options.onWait?.(why);
+    await pause(clock);
+  }
+}
+
+/**
  * Writes the record unless there is one; returns the one that stands. Throws Fault if NATS does not
  * decide in time or the record is of another layout.
  */

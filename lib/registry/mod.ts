@@ -6,6 +6,7 @@ export { anonymousAccess, anonymousIdentity } from './anonymous.ts';
 export type { EventSubscription, EventSubscriptionView } from './event-subscriptions.ts';
 export { REGISTRY_STREAM, registryStreamConfig } from './names.ts';
 export {
+  findClusterSettings,
   LAYOUT_VERSION,
   readClusterSettings,
   SETTINGS_WAIT_MS,

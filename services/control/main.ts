@@ -25,6 +25,8 @@ import { RegistryApi } from './registry-api.ts';
 import { ensureCluster } from './streams.ts';
 
 const logger = createLogger({ name: 'control' });
+/** How often it is told what a start waits for, ms; the first time after as long. */
+const WAIT_TOLD_MS = 3_000;
 
 async function main(): Promise<void> {
   const config = loadControlConfig(process.env);
@@ -55,7 +57,11 @@ async function main(): Promise<void> {
   onShutdown(() => bus.close());
   const unfollow = followBusHealth(bus, { health, logger, clock: systemClock });
   onShutdown(async () => unfollow());
-  warnOfDifference(config, await ensureCluster(bus, config));
+  const onWait = oncePer(WAIT_TOLD_MS, (why) => {
+    health.setReady('registry', false, why);
+    logger.warn('waiting for the NATS cluster', { why });
+  });
+  warnOfDifference(config, await ensureCluster(bus, config, onWait));
   const store = new RegistryStore({
     bus,
     clock: systemClock,
@@ -67,6 +73,17 @@ async function main(): Promise<void> {
   });
   opened.store = store;
   onShutdown(async () => store.close());
+}
+
+/** Passes on what is told, the first time after `spanMs`, then once per `spanMs`. */
+function oncePer(spanMs: number, tell: (text: string) => void): (text: string) => void {
+  let nextMs = systemClock.nowMs() + spanMs;
+  return (text) => {
+    const nowMs = systemClock.nowMs();
+    if (nowMs < nextMs) return;
+    nextMs = nowMs + spanMs;
+    tell(text);
+  };
 }
 
 /** Settings count at the first start; later ones would split topics from their history. */

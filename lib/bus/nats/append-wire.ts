@@ -8,6 +8,7 @@ import type { AppendRequest, AppendResult } from '../port.ts';
 import { statusOf } from './header-block.ts';
 import type { NatsMessage } from './nats-message.ts';
 import type { Waiter } from './pending-table.ts';
+import type { QuorumWatch } from './quorum-watch.ts';
 
 /** Wrong last sequence: compared and refused. */
 const WRONG_LAST_SEQUENCE = 10071;
@@ -44,18 +45,24 @@ export function encodeHeaders(request: AppendRequest): Buffer | undefined {
 export class PendingAppend implements Waiter {
   deadlineMs = 0;
   readonly #stream: string;
+  readonly #watch: QuorumWatch;
   readonly #onResult: (result: AppendResult) => void;
 
-  constructor(stream: string, onResult: (result: AppendResult) => void) {
+  constructor(stream: string, watch: QuorumWatch, onResult: (result: AppendResult) => void) {
     this.#stream = stream;
+    this.#watch = watch;
     this.#onResult = onResult;
   }
 
   answered(message: NatsMessage): void {
-    this.#onResult(readAnswer(message, this.#stream));
+    const result = readAnswer(message, this.#stream);
+    if (result.kind === 'undecided') this.#watch.undecided();
+    else this.#watch.decided();
+    this.#onResult(result);
   }
 
   unanswered(why: string): void {
+    this.#watch.undecided();
     this.#onResult({ kind: 'undecided', why });
   }
 }

@@ -1,5 +1,5 @@
 /** The way to a real NATS: options and the wait for the first connection. */
-import { type Clock, Fault, systemClock } from '#base';
+import { type Clock, Fault, type Random, systemClock } from '#base';
 import type { Bus } from '../port.ts';
 import { NatsBus } from './nats-bus.ts';
 import type { NatsTls } from './nats-connection.ts';
@@ -15,6 +15,8 @@ export interface NatsOptions {
   readonly name: string;
   /** Default: the system clock. */
   readonly clock?: Clock;
+  /** Chooses the first server, and spreads attempts. Default Math.random. */
+  readonly random?: Random;
   /** Default FIRST_CONNECT_MS_MAX. */
   readonly firstConnectMsMax?: number;
   /** For servers that ask for TLS, or are named `tls://`; default what Node trusts. */
@@ -28,8 +30,8 @@ export function connectNats(options: NatsOptions): Promise<Bus> {
   const clock = options.clock ?? systemClock;
   const listed = typeof options.servers === 'string' ? [options.servers] : options.servers;
   const servers = listed.flatMap((entry) => entry.split(',')).map((entry) => entry.trim());
-  const { name, tls, onTrouble } = options;
-  const wire = new Wire({ servers, name, clock, tls, onTrouble });
+  const { name, tls, onTrouble, random = Math.random } = options;
+  const wire = new Wire({ servers, name, clock, random, tls, onTrouble });
   return new Promise((resolve, reject) => {
     // Not by the clock: its timers do not keep a process alive, and nothing else does here.
     const deadline = setTimeout(() => {

@@ -4,11 +4,12 @@
  * Shape: a connection lives once and is never mended, so nothing can be buffered over a loss
  *        (protocol 2); after a loss this file connects anew until `close`: the servers in turn,
  *        from a random one, with a wait after each round.
+ * Several: after a loss the next one in turn; `tryAnother` leaves one that lives and is of no use.
  * Loss:  a closed socket at once; a stopped or unreachable server by silence: a ping a second,
  *        lost when neither pong nor anything else came for SILENCE_MS_MAX. A connection is given up
  *        by being destroyed: waiting for a stopped server to say goodbye would take for ever.
  */
-import type { Clock, Timer } from '#base';
+import type { Clock, Random, Timer } from '#base';
 import { NatsConnection, type NatsTls } from './nats-connection.ts';
 import { readServerAddress } from './server-address.ts';
 
@@ -26,6 +27,7 @@ export interface LinkOptions {
   readonly servers: readonly string[];
   readonly name: string;
   readonly clock: Clock;
+  readonly random: Random;
   readonly tls: NatsTls | undefined;
   readonly onUp: (connection: NatsConnection) => void;
   readonly onDown: (why: string) => void;
@@ -52,12 +54,17 @@ export class Link {
 
   constructor(options: LinkOptions) {
     this.#o = options;
-    this.#nextServer = Math.floor(Math.random() * options.servers.length);
+    this.#nextServer = Math.floor(options.random() * options.servers.length);
   }
 
   /** Begins to connect; `onUp` follows. */
   start(): void {
     this.#dial();
+  }
+
+  /** Ends the connection in use when there is another server to go to. */
+  tryAnother(why: string): void {
+    if (this.#o.servers.length > 1) this.connection?.end(why);
   }
 
   /** Hands over what was published, then ends for good. */
@@ -100,7 +107,7 @@ export class Link {
     const servers = Math.max(1, this.#o.servers.length);
     const rounds = Math.ceil(this.#attempts / servers);
     const doubled = RECONNECT_MS_MIN * 2 ** Math.min(rounds, 10);
-    const pauseMs = Math.min(RECONNECT_MS_MAX, doubled) * (0.5 + Math.random() / 2);
+    const pauseMs = Math.min(RECONNECT_MS_MAX, doubled) * (0.5 + this.#o.random() / 2);
     const waitMs = this.#attempts % servers === 0 ? pauseMs : 0;
     this.#retryTimer = this.#o.clock.after(waitMs, () => this.#dial());
   }

@@ -19,6 +19,7 @@ import { encodeHeaders, PendingAppend } from './append-wire.ts';
 import { statusOf } from './header-block.ts';
 import { NatsFollower } from './nats-follower.ts';
 import { checkSubject } from './nats-writer.ts';
+import { QuorumWatch } from './quorum-watch.ts';
 import { StreamApi } from './stream-api.ts';
 import { ensureStream } from './stream-setup.ts';
 import { SUBJECT_BYTES_MAX, type Wire } from './wire.ts';
@@ -30,12 +31,15 @@ export class NatsBus implements Bus {
   readonly #wire: Wire;
   readonly #api: StreamApi;
   readonly #clock: Clock;
+  readonly #watch: QuorumWatch;
   readonly #followers = new Set<NatsFollower>();
 
   constructor(wire: Wire) {
     this.#wire = wire;
     this.#api = new StreamApi(wire);
     this.#clock = wire.clock;
+    this.#watch = new QuorumWatch(wire.clock, () => wire.tryAnother('decides no append'));
+    wire.onConnection(() => this.#watch.reset());
   }
 
   get connected(): boolean {
@@ -79,7 +83,7 @@ export class NatsBus implements Bus {
   append(request: AppendRequest, onResult: (result: AppendResult) => void): void {
     const { stream, subject, payload } = request;
     const headers = encodeHeaders(request);
-    const waiter = new PendingAppend(stream, onResult);
+    const waiter = new PendingAppend(stream, this.#watch, onResult);
     const bytes = payload.length + (headers?.length ?? 0);
     if (subject.length > SUBJECT_BYTES_MAX || (this.connected && bytes > this.payloadBytesMax)) {
       const why = `subject or payload too long (${bytes} bytes)`;
@@ -87,6 +91,7 @@ export class NatsBus implements Bus {
       return;
     }
     const timeoutMs = request.timeoutMs ?? APPEND_TIMEOUT_MS;
+    if (this.connected) this.#watch.sent();
     this.#wire.request(subject, payload, waiter, timeoutMs, headers);
   }
 
@@ -121,8 +126,8 @@ export class NatsBus implements Bus {
     };
   }
 
-  ensureStream(config: StreamConfig): Promise<void> {
-    return ensureStream(this.#api, this.#clock, config);
+  ensureStream(config: StreamConfig, onWait?: (why: string) => void): Promise<void> {
+    return ensureStream(this.#api, this.#clock, config, onWait);
   }
 
   async close(): Promise<void> {

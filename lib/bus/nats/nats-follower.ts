@@ -6,14 +6,25 @@
  *        (A push consumer's flow control lets the server send 32 MB ahead: too much to share a
  *        connection with.) Pause = ask no more.
  * Order: the consumer sequence has no holes; a hole, silence or a lost connection begins anew at
- *        the last sequence delivered + 1: never a repeat, never a skip.
+ *        the last sequence delivered + 1: never a repeat, never a skip. What a replica that is
+ *        behind hands out below that is left out.
+ * Place: the consumer stands on one server, maybe another than the client's and than the leader's.
+ *        Its heartbeats tell that it lives; a new one may be put on a server that has just died,
+ *        so that the wait for its creation begins short.
+ * Caught up: the last message that is wanted, as the leader names it, was delivered; a consumer on
+ *        a replica that is behind believes too early that nothing is left.
  * Gap:   each start compares the stream's first sequence with the wanted one. Where sequences are
  *        contiguous (all subjects, no limit per subject) a jump in mid-flight starts anew, too, so
  *        that a trim that overtook the follower is told before anything behind it is delivered.
  */
 import { randomBytes } from 'node:crypto';
 import type { Timer } from '#base';
-import { type Follower, FOLLOW_WINDOW_BYTES, type FollowOptions } from '../port.ts';
+import {
+  type Follower,
+  FOLLOW_WINDOW_BYTES,
+  type FollowOptions,
+  type StreamState,
+} from '../port.ts';
 import { statusOf } from './header-block.ts';
 import { Delivery, type NatsMessage } from './nats-message.ts';
 import { type ApiAnswer, readState, type StreamApi } from './stream-api.ts';
@@ -24,21 +35,23 @@ const PULLS_MAX = 2;
 /** Messages of one pull; bytes end it first. */
 const PULL_MESSAGES_MAX = 1_000_000;
 const PULL_EXPIRES_MS = 30_000;
-const HEARTBEAT_MS = 2_000;
+const HEARTBEAT_MS = 1_000;
 /** The consumer ends by itself when nobody asked it for so long. */
 const INACTIVE_MS = 60_000;
 /** Room in a pull for subject, headers and reply of the largest message. */
 const ENVELOPE_BYTES = 64 * 1024;
 const TICK_MS = 1_000;
 /** Ticks without message or heartbeat after which the consumer counts as lost. */
-const QUIET_TICKS_MAX = 5;
+const QUIET_TICKS_MAX = 3;
 const RESTART_MS = 250;
+/**
+ * Wait for an answer at a start; grows with each attempt, for a server that is slow. Short, since
+ * what is asked just before a leader is elected gets no answer.
+ */
+const ANSWER_MS_MIN = 500;
+const ANSWER_MS_STEP = 100;
+const ANSWER_MS_MAX = 2_000;
 const NS_PER_MS = 1_000_000;
-
-interface ConsumerJson extends ApiAnswer {
-  readonly num_pending?: number;
-  readonly delivered?: { readonly stream_seq: number };
-}
 
 export class NatsFollower implements Follower {
   readonly #wire: Wire;
@@ -63,6 +76,10 @@ export class NatsFollower implements Follower {
   #quietTicks = 0;
   /** Sequence to be told as caught up; undefined once told. */
   #catchUpTo: number | undefined;
+  /** Delivered up to here is caught up: the last message that is wanted; 0: none. */
+  #target = 0;
+  /** Starts without a consumer since the last that brought one. */
+  #failures = 0;
   #contiguous = false;
   /** A jump at this sequence was looked at: it is a hole, not a trim. */
   #holeBefore = 0;
@@ -119,27 +136,58 @@ export class NatsFollower implements Follower {
     this.#stop();
     if (this.#closed) return;
     const generation = this.#generation;
-    this.#api.info(this.#o.stream, (info) => {
+    this.#api.info(
+      this.#o.stream,
+      (info) => {
+        if (generation !== this.#generation) return;
+        const state = info === undefined ? undefined : readState(info);
+        if (state === undefined) {
+          this.#startLater();
+          return;
+        }
+        const perSubject = info?.config?.max_msgs_per_subject ?? 0;
+        this.#contiguous = this.#o.subject === undefined && perSubject <= 0;
+        this.#catchUpTo = state.lastSequence;
+        if (state.firstSequence > this.#next) {
+          this.#next = state.firstSequence;
+          this.#o.onGap?.(state.firstSequence);
+          if (generation !== this.#generation) return;
+        }
+        this.#aim(state, () => this.#createConsumer(generation));
+      },
+      this.#answerMs,
+    );
+  }
+
+  get #answerMs(): number {
+    return Math.min(ANSWER_MS_MAX, ANSWER_MS_MIN + this.#failures * ANSWER_MS_STEP);
+  }
+
+  /** Asks the leader which message ends the catching up; `onAimed` comes for this start only. */
+  #aim(state: StreamState, onAimed: () => void): void {
+    const { stream, subject } = this.#o;
+    const generation = this.#generation;
+    if (state.messages === 0 || subject === undefined) {
+      this.#target = state.messages === 0 ? 0 : state.lastSequence;
+      onAimed();
+      return;
+    }
+    this.#api.last(stream, subject, (result) => {
       if (generation !== this.#generation) return;
-      const state = info === undefined ? undefined : readState(info);
-      if (state === undefined) {
+      if (result.kind === 'undecided') {
         this.#startLater();
         return;
       }
-      const perSubject = info?.config?.max_msgs_per_subject ?? 0;
-      this.#contiguous = this.#o.subject === undefined && perSubject <= 0;
-      this.#catchUpTo = state.lastSequence;
-      if (state.firstSequence > this.#next) {
-        this.#next = state.firstSequence;
-        this.#o.onGap?.(state.firstSequence);
-        if (generation !== this.#generation) return;
-      }
-      this.#createConsumer(generation);
+      // Stored since the leader was asked for its state: that one is ahead of what is told.
+      const last = result.kind === 'found' ? result.message.sequence : 0;
+      this.#target = Math.min(last, state.lastSequence);
+      onAimed();
     });
   }
 
   #startLater(): void {
     this.#stop();
+    this.#failures++;
     this.#restartTimer = this.#wire.clock.after(RESTART_MS, () => this.#start());
   }
 
@@ -161,17 +209,20 @@ export class NatsFollower implements Follower {
       ...(this.#o.subject === undefined ? {} : { filter_subject: this.#o.subject }),
     };
     const body = { stream_name: this.#o.stream, config, action: 'create' };
-    this.#api.ask<ConsumerJson>(`CONSUMER.CREATE.${this.#o.stream}.${name}`, body, (answer) => {
+    const onAnswer = (answer: ApiAnswer | undefined): void => {
       if (generation !== this.#generation) return;
       if (answer === undefined || answer.error !== undefined) {
         this.#startLater();
         return;
       }
+      this.#failures = 0;
       this.#quietTicks = 0;
       this.#plan();
       this.#pull();
-      if (answer.num_pending === 0) this.#caughtUp();
-    });
+      if (this.#next > this.#target) this.#caughtUp();
+    };
+    const verb = `CONSUMER.CREATE.${this.#o.stream}.${name}`;
+    this.#api.ask(verb, body, onAnswer, this.#answerMs);
   }
 
   #pull(): void {
@@ -194,9 +245,13 @@ export class NatsFollower implements Follower {
       this.#onStatus(statusOf(message.header), message);
       return;
     }
-    const { streamSequence, consumerSequence, storedAtMs, pending } = this.#delivery;
-    if (consumerSequence !== this.#consumerSequence + 1 || streamSequence < this.#next) {
+    const { streamSequence, consumerSequence, storedAtMs } = this.#delivery;
+    if (consumerSequence !== this.#consumerSequence + 1) {
       this.#start();
+      return;
+    }
+    if (streamSequence < this.#next) {
+      this.#consumerSequence = consumerSequence;
       return;
     }
     if (this.#contiguous && streamSequence > this.#next && this.#holeBefore !== streamSequence) {
@@ -211,8 +266,7 @@ export class NatsFollower implements Follower {
     this.#o.onMessage(
       new StoredMessage(this.#subject, streamSequence, storedAtMs, payload, header),
     );
-    if (this.#catchUpTo === undefined) return;
-    if (pending === 0 || streamSequence >= this.#catchUpTo) this.#caughtUp();
+    if (this.#catchUpTo !== undefined && streamSequence >= this.#target) this.#caughtUp();
   }
 
   /** Heartbeat, end of a pull, or end of the consumer. */
@@ -247,16 +301,18 @@ export class NatsFollower implements Follower {
       this.#start();
       return;
     }
-    if (this.#catchUpTo !== undefined && this.#pulls > 0) this.#askPending();
+    if (this.#catchUpTo !== undefined && this.#pulls > 0) this.#aimAgain();
   }
 
-  /** What was still to come may have been trimmed: then no delivery tells that it is all. */
-  #askPending(): void {
+  /** What was waited for may have been deleted: then no delivery tells that it is all. */
+  #aimAgain(): void {
     const generation = this.#generation;
-    const verb = `CONSUMER.INFO.${this.#o.stream}.${this.#consumer}`;
-    this.#api.ask<ConsumerJson>(verb, undefined, (answer) => {
-      if (generation !== this.#generation || answer?.num_pending !== 0) return;
-      if ((answer.delivered?.stream_seq ?? 0) < this.#next) this.#caughtUp();
+    const catchUpTo = this.#catchUpTo;
+    this.#api.state(this.#o.stream, (state) => {
+      if (generation !== this.#generation || state === undefined) return;
+      this.#aim({ ...state, lastSequence: catchUpTo ?? 0 }, () => {
+        if (this.#catchUpTo === catchUpTo && this.#next > this.#target) this.#caughtUp();
+      });
     });
   }
 }

@@ -2,7 +2,8 @@
  * Stream API — JetStream's requests about streams and stored messages, by callback.
  *
  * Who answers: `$JS.API.STREAM.*` the stream's leader alone; `$JS.API.DIRECT.GET` any replica,
- * only for streams that allow it (asked once per stream).
+ * only for streams that allow it (asked once per stream); that something is not there only the
+ * leader says.
  */
 import type { GetResult, StreamMessage, StreamState } from '../port.ts';
 import { headerValue, isDeletion, statusOf, statusText } from './header-block.ts';
@@ -16,6 +17,7 @@ export const API_TIMEOUT_MS = 2_000;
 /** Deleting many blocks of a large stream takes longer. */
 const TRIM_TIMEOUT_MS = 5_000;
 const NO_MESSAGE_FOUND = 10037;
+export const STREAM_NOT_FOUND = 10059;
 const EMPTY = Buffer.alloc(0);
 
 /** An answer of the JetStream API: parsed, or undefined with the reason for silence. */
@@ -113,13 +115,18 @@ export class StreamApi {
     this.#wire.request(`$JS.API.${verb}`, payload, new ApiWaiter<T>(onAnswer), timeoutMs);
   }
 
-  info(stream: string, onInfo: (info: StreamInfo | undefined, why: string) => void): void {
-    this.ask<StreamInfo>(`STREAM.INFO.${stream}`, undefined, (answer, why) => {
+  info(
+    stream: string,
+    onInfo: (info: StreamInfo | undefined, why: string) => void,
+    timeoutMs = API_TIMEOUT_MS,
+  ): void {
+    const onAnswer = (answer: StreamInfo | undefined, why: string): void => {
       if (answer?.config !== undefined) {
         this.#direct.set(stream, answer.config.allow_direct === true);
         onInfo(answer, '');
       } else onInfo(undefined, answer?.error?.description ?? why);
-    });
+    };
+    this.ask<StreamInfo>(`STREAM.INFO.${stream}`, undefined, onAnswer, timeoutMs);
   }
 
   state(stream: string, onState: (state: StreamState | undefined) => void): void {
@@ -152,14 +159,23 @@ export class StreamApi {
       const message = answer?.message;
       if (message !== undefined) onResult({ kind: 'found', message: readStored(message) });
       else if (answer?.error?.err_code === NO_MESSAGE_FOUND) onResult({ kind: 'absent' });
-      else onResult({ kind: 'undecided', why: answer?.error?.description ?? why });
+      else {
+        const noStream = answer?.error?.err_code === STREAM_NOT_FOUND;
+        const reason = answer?.error?.description ?? why;
+        onResult({ kind: 'undecided', why: reason, ...(noStream ? { noStream } : {}) });
+      }
     });
   }
 
+  /** A replica that is behind does not know what it has not got: the leader is asked then. */
   #fromAny(stream: string, sequence: number, onResult: (result: GetResult) => void): void {
     const waiter: Waiter = {
       deadlineMs: 0,
-      answered: (message) => onResult(readDirect(message, sequence)),
+      answered: (message) => {
+        const result = readDirect(message, sequence);
+        if (result.kind === 'absent') this.#fromLeader(stream, { seq: sequence }, onResult);
+        else onResult(result);
+      },
       unanswered: (why) => onResult({ kind: 'undecided', why }),
     };
     const payload = Buffer.from(`{"seq":${sequence}}`);

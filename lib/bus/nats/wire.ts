@@ -7,7 +7,7 @@
  *        bytes of a subject and a map look-up.
  */
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '#base';
+import type { Clock, Random } from '#base';
 import { Link } from './link.ts';
 import type { NatsConnection, NatsTls } from './nats-connection.ts';
 import type { NatsMessage } from './nats-message.ts';
@@ -29,6 +29,7 @@ export interface WireOptions {
   readonly servers: readonly string[];
   readonly name: string;
   readonly clock: Clock;
+  readonly random: Random;
   readonly tls?: NatsTls | undefined;
   readonly onTrouble?: ((text: string) => void) | undefined;
 }
@@ -45,13 +46,14 @@ export class Wire {
   #payloadBytesMax = 0;
   #closed = false;
 
-  constructor({ servers, name, clock, tls, onTrouble }: WireOptions) {
+  constructor({ servers, name, clock, random, tls, onTrouble }: WireOptions) {
     this.clock = clock;
     this.#pending = new PendingTable(clock);
     this.#link = new Link({
       servers,
       name,
       clock,
+      random,
       tls,
       onTrouble: onTrouble ?? ((): void => undefined),
       onUp: (connection) => this.#onUp(connection),
@@ -139,6 +141,11 @@ export class Wire {
   /** The memory of a message that nobody keeps any part of. */
   giveBack(payload: Buffer): void {
     this.#link.connection?.giveBack(payload);
+  }
+
+  /** Leaves a server that is of no use, where there are others, when this turn is over. */
+  tryAnother(why: string): void {
+    this.clock.whenIdle(() => this.#link.tryAnother(why));
   }
 
   async close(): Promise<void> {

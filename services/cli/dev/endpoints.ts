@@ -17,7 +17,7 @@ export interface Endpoints {
   readonly ready: boolean;
   readonly ports: ClusterPorts;
   readonly certificates: { readonly directory: string; readonly ca: string };
-  /** By name: `nats` (or `nats-1` …), `control`, `dispatcher-1`, `router`, `gateway-1` …, `demo`. */
+  /** By name: `nats` (`nats-1` …), `control`, `dispatcher-1`, `router`, `gateway-1` …, `demo`. */
   readonly processes: Readonly<Record<string, ProcessEndpoint>>;
 }
 

@@ -36,10 +36,11 @@ export interface NatsServersOptions {
 export function checkNatsCount(directory: string, wanted: number): void {
   const found = readNatsCount(directory);
   if (found === undefined || found === wanted) return;
+  const servers = `${found} nats-server${found === 1 ? '' : 's'}`;
   throw new Fault(
     'WEIR_CONFIG',
-    `${directory} has the data of ${found} nats-server${found === 1 ? '' : 's'}, not of ${wanted}, ` +
-      `which is fixed with the data: start with --nats ${found}, or use --data with a new directory`,
+    `${directory} has the data of ${servers}, not of ${wanted}, and the number is fixed with ` +
+      `the data: start with --nats ${found}, or use --data with a new directory`,
   );
 }
 

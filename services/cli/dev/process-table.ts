@@ -1,8 +1,8 @@
 /**
  * Process table of a development cluster — which programs, with which environment, in which order.
  *
- * Order: the nats-servers; control, which creates the streams; then the others at once. They stop the
- *        other way round: clients, gateways and router, dispatchers, control, nats-server.
+ * Order: the nats-servers; control, which creates the streams; then the others at once. They stop
+ *        the other way round: clients, gateways and router, dispatchers, control, nats-server.
  * A user's own WEIR_… variables reach every process; what this table sets wins.
  */
 import { join } from 'node:path';
