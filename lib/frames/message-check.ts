@@ -50,6 +50,16 @@ const subscription = has({
   subscriptionIdentifier: whole,
   starts: optional(listOf(whole)),
 });
+const outEntry: Check = (value) => listOf(whole)(value) && (value as unknown[]).length === 4;
+const will = has({
+  topic: text,
+  payload: text,
+  properties: text,
+  qos: whole,
+  retain: flag,
+  delaySeconds: whole,
+  messageExpirySeconds: whole,
+});
 const session = has({
   present: flag,
   generation: whole,
@@ -58,6 +68,7 @@ const session = has({
   subscriptions: listOf(subscription),
   cursor: listOf(whole),
   inFlight: listOf(inFlight),
+  outs: optional(listOf(outEntry)),
 });
 const leaving = has({
   stay: whole,
@@ -74,8 +85,9 @@ const granted = has({
 const refused = has({ connection: whole, granted: (value) => value === false, reason: text });
 const released = has({ connection: whole, released: (value) => value === true, revision: whole });
 const changed = has({ connection: whole, changed: whole, revision: whole });
+const stepped = has({ connection: whole, stepped: whole });
 const decision: Check = (value) =>
-  granted(value) || refused(value) || released(value) || changed(value);
+  [granted, refused, released, changed, stepped].some((check) => check(value));
 
 const heldIdentifier = has({
   clientIdentifier: text,
@@ -119,8 +131,21 @@ const GATEWAY_FIELDS: Readonly<Record<GatewayMessage['t'], Fields>> = {
     authenticationName: text,
     cleanStart: flag,
     sessionExpirySeconds: whole,
+    will: optional(will),
   },
-  release: { connection: whole, clientIdentifier: text, leaving: optional(leaving) },
+  release: {
+    connection: whole,
+    clientIdentifier: text,
+    leaving: optional(leaving),
+    publishesWill: optional(flag),
+  },
+  out: {
+    connection: whole,
+    clientIdentifier: text,
+    number: whole,
+    steps: listOf(outEntry),
+    acknowledged: listOf(wholeOrNull),
+  },
   change: {
     connection: whole,
     clientIdentifier: text,

@@ -11,6 +11,32 @@ export const MESSAGE_VERSION = 1;
 /** Rank of a grant: orders two holders of one client identifier over changes of owner. */
 export type Rank = readonly [epoch: number, number: number];
 
+/** How far a QoS 2 delivery is: sent (or about to be), received by the client, finished. */
+export const OUT_SENT = 0;
+export const OUT_RECEIVED = 1;
+export const OUT_FINISHED = 2;
+
+/** A QoS 2 delivery of a stored session; the last number is one of OUT_…. */
+export type OutEntry = readonly [
+  packetIdentifier: number,
+  partition: number,
+  position: Position,
+  state: number,
+];
+
+/** A will as CONNECT brought it. Buffers are base64. */
+export interface ClaimedWill {
+  readonly topic: string;
+  readonly payload: string;
+  /** A PUBLISH's properties, length field first. */
+  readonly properties: string;
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+  readonly delaySeconds: number;
+  /** -1 = none. */
+  readonly messageExpirySeconds: number;
+}
+
 /** A stored session as its home hands it to the gateway of its client (S1 of ADR 0012). */
 export interface GrantedSession {
   /** There was one already: CONNACK says so. */
@@ -22,6 +48,8 @@ export interface GrantedSession {
   /** Per partition. */
   readonly cursor: readonly Position[];
   readonly inFlight: readonly InFlight[];
+  /** QoS 2 deliveries begun by earlier connections. Absent: none. */
+  readonly outs?: readonly OutEntry[];
 }
 
 export type ClaimDecision =
@@ -35,6 +63,8 @@ export type ClaimDecision =
   | { readonly connection: number; readonly granted: false; readonly reason: Reason }
   /** Acknowledges a release; the home's records are at `revision` or above. */
   | { readonly connection: number; readonly released: true; readonly revision: number }
+  /** Acknowledges steps of QoS 2 deliveries: they are durable. */
+  | { readonly connection: number; readonly stepped: number }
   /** Acknowledges a change: it is durable. */
   | { readonly connection: number; readonly changed: number; readonly revision: number };
 
@@ -154,6 +184,7 @@ export type GatewayMessage =
       readonly cleanStart: boolean;
       /** 0 = ends with the connection. */
       readonly sessionExpirySeconds: number;
+      readonly will?: ClaimedWill;
     }
   | {
       readonly t: 'release';
@@ -162,6 +193,19 @@ export type GatewayMessage =
       readonly clientIdentifier: string;
       /** Of a stored session's stay; absent for a clean one. */
       readonly leaving?: LeavingSession;
+      /** The connection did not end as its client announced. Absent: no will. */
+      readonly publishesWill?: boolean;
+    }
+  /** QoS 2 out of a stored session (ADR 0014). `number` counts the messages of the connection. */
+  | {
+      readonly t: 'out';
+      readonly inc: string;
+      readonly connection: number;
+      readonly clientIdentifier: string;
+      readonly number: number;
+      readonly steps: readonly OutEntry[];
+      /** Per partition: everything up to here is acknowledged; null: not known. */
+      readonly acknowledged: readonly (Position | null)[];
     }
   /** Subscriptions of a stored session (S1). `number` counts the changes of the connection. */
   | {

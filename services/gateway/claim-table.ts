@@ -93,7 +93,7 @@ export class ClaimTable {
       if (claim.releasing) this.#forget(claim);
       return;
     }
-    if (claim.releasing || 'changed' in decision) return;
+    if (claim.releasing || 'changed' in decision || 'stepped' in decision) return;
     const { onDecision } = claim;
     claim.onDecision = undefined;
     if (decision.granted) {
