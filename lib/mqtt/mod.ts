@@ -13,6 +13,7 @@ export {
   PUBREL,
   writeAck,
   writePuback,
+  type AckFirstByte,
   type AnswerProperties,
 } from './ack-encoder.ts';
 export { copyBytes } from './copy-bytes.ts';

@@ -1,13 +1,13 @@
 /**
  * CONNECT rules — whether a well-formed CONNECT may be served, and on which terms.
  *
- * Refused is what later issues bring (wills, stored sessions, more authentication methods): by
- * name, so that nobody believes to have what is not kept. MQTT 5 says Session Expiry Interval 0
- * back; 3.1.1 has no way to say so and is refused.
+ * Stored: a session lives on for the interval that CONNECT asks for, at most for our own maximum,
+ *         which MQTT 5 is told. 3.1.1 with clean session 0 names none: it gets the maximum.
+ * Will:   whether its topic is permitted is known with authentication (connect-flow).
  * Spec: MQTT 5 §3.1, §3.2; 3.1.1 §3.1, §3.2.2.3.
  */
 import type { Reason } from '#base';
-import type { ConnackProperties, ConnectPacket } from '#mqtt';
+import type { ConnackProperties, ConnectPacket, Will } from '#mqtt';
 import type { SessionLimits } from './session-limits.ts';
 
 /** Methods whose data is a JSON Web Token: Event Grid's, for any issuer and for Entra. */
@@ -19,11 +19,15 @@ export interface ConnectionTerms {
   readonly clientIdentifier: string;
   /** Seconds, 0 = off. */
   readonly keepAliveSeconds: number;
-  /** Deliveries of QoS 1 that may await their PUBACK. */
+  /** Deliveries of QoS 1 and 2 that may be unacknowledged. */
   readonly deliveryCountMax: number;
   readonly clientPacketBytesMax: number;
-  /** As the client asked; granted is 0. */
+  /** CleanSession of 3.1.1. */
+  readonly cleanStart: boolean;
   readonly askedSessionExpirySeconds: number;
+  /** What it gets; 0 = the session ends with the connection. */
+  readonly sessionExpirySeconds: number;
+  readonly will: Will | undefined;
   /** Of CONNECT; the only one that AUTH may name [MQTT-4.12.1-1]. Undefined: none. */
   readonly authenticationMethod: string | undefined;
   /** Undefined for 3.1.1. */
@@ -44,6 +48,8 @@ export function judgeConnect(
   if (reason !== undefined) return { ok: false, reason };
   const assigned = packet.clientIdentifier === '' ? assignIdentifier() : undefined;
   const keepAliveSeconds = keepAliveOf(packet, limits);
+  const askedSessionExpirySeconds = packet.sessionExpiryIntervalSeconds;
+  const sessionExpirySeconds = Math.min(askedSessionExpirySeconds, limits.sessionExpirySecondsMax);
   return {
     ok: true,
     terms: {
@@ -52,11 +58,14 @@ export function judgeConnect(
       keepAliveSeconds,
       deliveryCountMax: Math.min(packet.receiveMaximum, limits.deliveryCountMax),
       clientPacketBytesMax: packet.maximumPacketSize,
-      askedSessionExpirySeconds: packet.sessionExpiryIntervalSeconds,
+      cleanStart: packet.cleanStart,
+      askedSessionExpirySeconds,
+      sessionExpirySeconds,
+      will: packet.will,
       authenticationMethod: packet.authenticationMethod,
       connack:
         packet.protocolVersion === 5
-          ? announce(packet, limits, assigned, keepAliveSeconds)
+          ? announce(packet, limits, assigned, keepAliveSeconds, sessionExpirySeconds)
           : undefined,
     },
   };
@@ -71,8 +80,7 @@ function refusal(packet: ConnectPacket, limits: SessionLimits): Reason | undefin
   if (isIdentifierUnfit(packet.clientIdentifier, limits.clientIdentifierBytesMax)) {
     return 'client_identifier_invalid';
   }
-  if (packet.will !== undefined) return 'will_unsupported';
-  return isV4Stored ? 'stored_session_unsupported' : undefined;
+  return undefined;
 }
 
 /** Control characters would end up in log lines and subjects. */
@@ -97,11 +105,12 @@ function announce(
   limits: SessionLimits,
   assigned: string | undefined,
   keepAliveSeconds: number,
+  sessionExpirySeconds: number,
 ): ConnackProperties {
+  const isLimited = sessionExpirySeconds !== packet.sessionExpiryIntervalSeconds;
   return {
-    ...(packet.sessionExpiryIntervalSeconds > 0 && { sessionExpiryInterval: 0 }),
+    ...(isLimited && { sessionExpiryInterval: sessionExpirySeconds }),
     receiveMaximum: limits.receiveMaximum,
-    maximumQoS: 1,
     maximumPacketSize: limits.maximumPacketSizeBytes,
     ...(packet.authenticationMethod !== undefined && {
       authenticationMethod: packet.authenticationMethod,

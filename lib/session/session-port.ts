@@ -37,7 +37,10 @@ export interface SessionGrant {
   readonly isStored: boolean;
   /** Subscriptions that it has already. */
   readonly subscriptions: readonly GrantedSubscription[];
-  /** Identifiers of deliveries that will come again under them: not to be given to others. */
+  /**
+   * Identifiers of deliveries that will come again under them: not to be given to others until
+   * then, or until they are given free.
+   */
   readonly inFlight: readonly number[];
   /** QoS 2 deliveries that the client has received: PUBREL is sent again for each. */
   readonly received: readonly number[];
@@ -47,17 +50,21 @@ export interface SessionGrant {
 export interface Departure {
   /** As CONNECT or a DISCONNECT with a new interval said. */
   readonly sessionExpirySeconds: number;
-  /** Anything but a DISCONNECT with 0x00 (MQTT 5 §3.1.2.5). */
+  /** Anything but a DISCONNECT with 0x00, once CONNACK was sent (MQTT 5 §3.1.2.5). */
   readonly publishesWill: boolean;
-  /** Deliveries sent and not acknowledged: they are sent again under their identifiers. */
+  /**
+   * Deliveries sent and not acknowledged, in order: they are sent again under their identifiers.
+   * Not named: those of the grant that were not handed in again, and QoS 2 from PUBREC on.
+   */
   readonly inFlight: readonly (readonly [packetIdentifier: number, ticket: number])[];
 }
 
 /** What the session sends to its client. */
 export interface SessionOutput {
   /** False: the client does not take a packet of this size. */
-  sendConnack(properties: ConnackProperties | undefined): boolean;
+  sendConnack(properties: ConnackProperties | undefined, sessionPresent: boolean): boolean;
   sendPuback(packetIdentifier: number, reasonCode: number): void;
+  sendPubrec(packetIdentifier: number, reasonCode: number): void;
   sendPubcomp(packetIdentifier: number, reasonCode: number): void;
   sendPubrel(packetIdentifier: number, reasonCode: number): void;
   sendSuback(packetIdentifier: number, reasonCodes: readonly number[]): void;
@@ -65,12 +72,20 @@ export interface SessionOutput {
   sendPingresp(): void;
   /** AUTH 0x00: the client has been authenticated again. */
   sendAuth(authenticationMethod: string): void;
-  /** False: dropped by name (too large, expired); the identifier is free again. */
+  /** False: it would be dropped, and is counted by name as if it were. */
+  takesDelivery(view: PublishView, qos: 0 | 1 | 2, terms: DeliveryTerms): boolean;
+  /**
+   * False: dropped by name (too large, expired); the identifier is free again. What has been
+   * promised an identifier before (`isPromised`) does not expire any more ([MQTT-4.3.3-7]); DUP is
+   * for what has been sent before.
+   */
   sendDelivery(
     view: PublishView,
-    qos: 0 | 1,
+    qos: 0 | 1 | 2,
     packetIdentifier: number,
     terms: DeliveryTerms,
+    isPromised: boolean,
+    dup: boolean,
   ): boolean;
 }
 
@@ -86,12 +101,20 @@ export interface SessionPort {
   publish(view: PublishView, token: number): void;
   /** `onEffective` when SUBACK may be sent. */
   subscribe(subscriptions: readonly GrantedSubscription[], onEffective: () => void): void;
-  /** True per filter that existed. */
-  unsubscribe(topicFilters: readonly string[]): readonly boolean[];
+  /** True per filter that existed. `onEffective` when UNSUBACK may be sent. */
+  unsubscribe(topicFilters: readonly string[], onEffective: () => void): readonly boolean[];
+  /** PUBREL of a QoS 2 publish; `released` follows. */
+  releasePublish(packetIdentifier: number): void;
+  /** A delivery with this ticket is acknowledged, or was dropped by name. */
+  settled(ticket: number): void;
+  /** QoS 2 out, stored: before PUBLISH (`outStored` follows), PUBREL (`receivedStored`), at end. */
+  storeOut(packetIdentifier: number, ticket: number): void;
+  storeReceived(packetIdentifier: number): void;
+  storeFinished(packetIdentifier: number): void;
   /** True: hand in nothing more until false. */
   holdInput(held: boolean): void;
-  /** One publish of the client was not passed on; counted by reason. */
+  /** A publish of the client was not passed on, or a subscription taken; counted by reason. */
   dropped(reason: Reason): void;
   /** The session is over: send `farewell`, if there is one, close, give everything back. */
-  end(reason: Reason, farewell: Buffer | undefined): void;
+  end(reason: Reason, farewell: Buffer | undefined, departure: Departure): void;
 }

@@ -3,8 +3,10 @@
  *
  * Shape: input by method, effects by calls to its two seams; no clock, no sockets, no randomness,
  *        so that it replays. Everything it keeps is bounded by SessionLimits.
- * Owner: one connection. Ends with it: sessions that outlive their connection are another issue,
- *        and so are wills, QoS 2 and shared subscriptions (refused by name).
+ * Owner: one connection. What outlives it (subscriptions, deliveries, the will) is the core's: it
+ *        comes with `granted` and goes with the Departure. Shared subscriptions are another issue
+ *        (refused by name).
+ * Parts: PublishFlow, what the client publishes; DeliveryFlow, what it is sent.
  * Cost:  PUBLISH, PUBACK and delivery allocate nothing, unless the client's window is full.
  * Spec:  MQTT 3.1.1 and 5.0; protocol 3, 21, 31 of the design.
  */
@@ -22,24 +24,20 @@ import type {
   UnsubscribePacket,
 } from '#mqtt';
 import { topicFilterFault } from '#mqtt';
-import { AcknowledgementRing } from './acknowledgement-ring.ts';
 import type { ConnectionTerms } from './connect-rules.ts';
 import { judgeConnect } from './connect-rules.ts';
-import { DeliveryBacklog } from './delivery-backlog.ts';
-import { DeliveryWindow } from './delivery-window.ts';
+import { DeliveryFlow } from './delivery-flow.ts';
 import { connectFarewell, openFarewell } from './farewell.ts';
+import { PublishFlow } from './publish-flow.ts';
 import type { SessionLimits } from './session-limits.ts';
-import type { DeliveryTerms, SessionOutput, SessionPort } from './session-port.ts';
+import type { DeliveryTerms, SessionGrant, SessionOutput, SessionPort } from './session-port.ts';
 import { SubscriptionSet } from './subscription-set.ts';
 
 export type SessionPhase = 'awaiting_connect' | 'connecting' | 'open' | 'ended';
 
-/** SUBSCRIBEs that await their SUBACK before input is held. Clients rarely have two. */
+/** SUBSCRIBEs and UNSUBSCRIBEs that await their answer before input is held. */
 export const PENDING_SUBSCRIBE_MAX = 64;
 
-const PUBACK_NOT_AUTHORIZED = REASONS.publish_not_authorized.code;
-const PUBACK_QUOTA = REASONS.log_full.code;
-const PACKET_IDENTIFIER_NOT_FOUND = 0x92;
 const NO_SUBSCRIPTION_EXISTED = 0x11;
 const RE_AUTHENTICATE = 0x19;
 const NO_TOKEN = -1;
@@ -49,14 +47,19 @@ export class Session {
   readonly #output: SessionOutput;
   readonly #limits: SessionLimits;
   readonly #assignIdentifier: () => string;
-  readonly #ring = new AcknowledgementRing();
-  readonly #backlog = new DeliveryBacklog();
+  readonly #publishes: PublishFlow;
   readonly #subscriptions: SubscriptionSet;
   #phase: SessionPhase = 'awaiting_connect';
   /** Set with the phase `connecting`. */
   #terms: ConnectionTerms | undefined;
-  /** Of the client's own size from `granted` on. */
-  #window = new DeliveryWindow(1);
+  /** Set by `granted`. */
+  #deliveries: DeliveryFlow | undefined;
+  /** The client has state of an earlier connection. */
+  #isResumed = false;
+  /** As granted, or as DISCONNECT has changed it. */
+  #sessionExpirySeconds = 0;
+  /** DISCONNECT with 0x00 came [MQTT-3.14.4-3]. */
+  #isWillDropped = false;
   #version: 0 | 4 | 5 = 0;
   #pendingSubscribes = 0;
   #isHeld = false;
@@ -73,6 +76,7 @@ export class Session {
     this.#output = output;
     this.#limits = limits;
     this.#assignIdentifier = assignIdentifier;
+    this.#publishes = new PublishFlow(port, output);
     this.#subscriptions = new SubscriptionSet(limits.subscriptionCountMax);
   }
 
@@ -85,13 +89,17 @@ export class Session {
   get terms(): ConnectionTerms | undefined {
     return this.#terms;
   }
-  /** Bytes of deliveries that wait for the client's PUBACKs. */
+  /** Bytes of deliveries that wait for the client's acknowledgements. */
   get backlogBytes(): number {
-    return this.#backlog.bytes;
+    return this.#deliveries?.backlogBytes ?? 0;
   }
-  /** PUBLISHes of the client without PUBACK. */
+  /** PUBLISHes of the client without PUBACK or PUBREC. */
   get unacknowledgedCount(): number {
-    return this.#ring.openCount;
+    return this.#publishes.unacknowledgedCount;
+  }
+  /** Deliveries may wait for the client elsewhere: it need not be ended when it is slow. */
+  get isStored(): boolean {
+    return this.#deliveries?.isStored === true;
   }
   topicFilters(): Iterable<string> {
     return this.#subscriptions.topicFilters();
@@ -133,7 +141,7 @@ export class Session {
         this.#output.sendPingresp();
         return;
       case 'disconnect':
-        this.end(this.#isDisconnectAllowed(packet) ? 'client_disconnected' : 'protocol_error');
+        this.#disconnect(packet);
         return;
       case 'auth':
         this.#authenticateAgain(packet);
@@ -153,15 +161,36 @@ export class Session {
     }
     this.#phase = 'connecting';
     this.#terms = verdict.terms;
+    this.#sessionExpirySeconds = verdict.terms.sessionExpirySeconds;
     this.#port.authenticate(packet);
   }
 
-  /** Authenticated, and the client identifier is ours: CONNACK. */
-  granted(): void {
-    if (this.#phase !== 'connecting' || this.#terms === undefined) return;
-    if (!this.#output.sendConnack(this.#terms.connack)) return this.end('packet_too_large');
+  /** Authenticated, and the client identifier is ours: CONNACK, and what an earlier life left. */
+  granted(grant: SessionGrant): void {
+    const terms = this.#terms;
+    if (this.#phase !== 'connecting' || terms === undefined) return;
+    const { sessionPresent } = grant;
+    if (!this.#output.sendConnack(terms.connack, sessionPresent)) {
+      return this.end('packet_too_large');
+    }
     this.#phase = 'open';
-    this.#window = new DeliveryWindow(this.#terms.deliveryCountMax);
+    this.#isResumed = sessionPresent;
+    const { deliveryCountMax } = terms;
+    this.#deliveries = new DeliveryFlow(this.#port, this.#output, deliveryCountMax, grant);
+    if (grant.subscriptions.length > 0) this.#resume(grant);
+  }
+
+  /** What the client may no longer have is taken from it; the rest goes on. */
+  #resume(grant: SessionGrant): void {
+    const gone: string[] = [];
+    for (const subscription of grant.subscriptions) {
+      const { topicFilter } = subscription;
+      if (this.#port.maySubscribe(topicFilter)) this.#subscriptions.resume(subscription);
+      else gone.push(topicFilter);
+    }
+    if (gone.length === 0) return;
+    this.#port.unsubscribe(gone, () => undefined);
+    for (let i = 0; i < gone.length; i++) this.#port.dropped('subscription_revoked');
   }
 
   /** The decoder has compared the methods. 0x18 is no answer to anything: we never ask on. */
@@ -181,26 +210,30 @@ export class Session {
   }
 
   #publish(view: PublishView): void {
-    // The decoder has refused it for MQTT 5, with its own code.
-    if (view.qos === 2) return this.end('qos_unsupported');
+    const { qos, packetIdentifier } = view;
+    const publishes = this.#publishes;
+    if (qos === 2 && publishes.isOpen(packetIdentifier)) {
+      publishes.repeat(packetIdentifier);
+      return;
+    }
     const isPermitted = this.#port.mayPublish(view);
-    if (view.qos === 0) {
+    if (qos === 0) {
       if (isPermitted) this.#port.publish(view, NO_TOKEN);
       else this.#port.dropped('qos0_not_authorized');
       return;
     }
-    const isFull = this.#ring.openCount >= this.#limits.receiveMaximum;
+    const isFull = publishes.openCount >= this.#limits.receiveMaximum;
     if (isFull && this.#version === 5) return this.end('receive_maximum_exceeded');
     if (!isPermitted && this.#version === 4) return this.end('publish_not_authorized');
-    const token = this.#ring.open(view.packetIdentifier);
+    const token = publishes.open(packetIdentifier, qos);
     if (isPermitted) this.#port.publish(view, token);
-    else this.#refuse(token, PUBACK_NOT_AUTHORIZED);
+    else this.#refuse(token, 'publish_not_authorized');
     if (this.#version === 4) this.#holdOrGoOn();
   }
 
-  #refuse(token: number, reasonCode: number): void {
-    this.#port.dropped(reasonCode === PUBACK_QUOTA ? 'log_full' : 'publish_not_authorized');
-    this.#ring.settle(token, reasonCode, this);
+  #refuse(token: number, reason: Reason): void {
+    this.#port.dropped(reason);
+    this.#publishes.settle(token, REASONS[reason].code);
   }
 
   /** The log has decided the publish of this token. */
@@ -209,59 +242,52 @@ export class Session {
     if (outcome === 'full') {
       // 3.1.1 has no word for it: no PUBACK, the connection ends (protocol 5).
       if (this.#version === 4) return this.end('log_full');
-      this.#refuse(token, PUBACK_QUOTA);
-    } else this.#ring.settle(token, 0, this);
+      this.#refuse(token, 'log_full');
+    } else this.#publishes.settle(token, 0);
     if (this.#isHeld) this.#holdOrGoOn();
   }
 
-  /** Called by the ring, in order of the PUBLISHes. */
-  acknowledge(packetIdentifier: number, reasonCode: number): void {
-    this.#output.sendPuback(packetIdentifier, reasonCode);
+  /** The release of a QoS 2 publish is in the log: PUBCOMP. */
+  released(packetIdentifier: number): void {
+    if (this.#phase === 'open') this.#publishes.released(packetIdentifier);
   }
 
-  /** A message for this client; `qos` is the effective one. Borrowed. */
-  deliver(view: PublishView, qos: 0 | 1, terms: DeliveryTerms): void {
+  /** A message for this client; see LocalClient. Borrowed. */
+  deliver(
+    view: PublishView,
+    qos: 0 | 1 | 2,
+    terms: DeliveryTerms,
+    ticket: number,
+    packetIdentifier: number,
+  ): void {
     if (this.#phase !== 'open') return;
-    if (qos === 0) {
-      this.#output.sendDelivery(view, 0, 0, terms);
-      return;
-    }
-    const identifier = this.#backlog.count === 0 ? this.#window.take() : 0;
-    if (identifier === 0) this.#backlog.push(view, terms);
-    else if (!this.#output.sendDelivery(view, 1, identifier, terms))
-      this.#window.release(identifier);
+    this.#deliveries?.deliver(view, qos, terms, ticket, packetIdentifier);
+  }
+  outStored(packetIdentifier: number): void {
+    this.#deliveries?.outStored(packetIdentifier);
+  }
+  receivedStored(packetIdentifier: number): void {
+    this.#deliveries?.receivedStored(packetIdentifier);
+  }
+  freeIdentifier(packetIdentifier: number): void {
+    this.#deliveries?.freeIdentifier(packetIdentifier);
   }
 
   #acknowledged(packet: AckPacket): void {
     const { packetIdentifier } = packet;
     switch (packet.kind) {
       case 'puback':
-        // A code of 0x80 or above ends the delivery all the same [MQTT-4.4.0-2]; an identifier
-        // that is not in use changes nothing.
-        if (this.#window.release(packetIdentifier)) this.#sendWaiting();
+        this.#deliveries?.puback(packetIdentifier);
         return;
       case 'pubrec':
-        this.#output.sendPubrel(packetIdentifier, PACKET_IDENTIFIER_NOT_FOUND);
+        this.#deliveries?.pubrec(packetIdentifier, packet.reasonCode);
         return;
       case 'pubrel':
-        this.#output.sendPubcomp(packetIdentifier, PACKET_IDENTIFIER_NOT_FOUND);
+        if (!this.#publishes.release(packetIdentifier, this.#isResumed)) this.end('protocol_error');
         return;
       case 'pubcomp':
+        this.#deliveries?.pubcomp(packetIdentifier);
         return;
-    }
-  }
-
-  #sendWaiting(): void {
-    while (this.#backlog.count > 0 && this.#phase === 'open') {
-      const identifier = this.#window.take();
-      if (identifier === 0) return;
-      const waiting = this.#backlog.shift();
-      if (
-        waiting === undefined ||
-        !this.#output.sendDelivery(waiting.view, 1, identifier, waiting.terms)
-      ) {
-        this.#window.release(identifier);
-      }
     }
   }
 
@@ -276,24 +302,49 @@ export class Session {
       this.#output.sendSuback(packet.packetIdentifier, reasonCodes);
       return;
     }
-    this.#pendingSubscribes++;
-    this.#holdOrGoOn();
-    this.#port.subscribe(granted, () => {
-      this.#pendingSubscribes--;
-      if (this.#phase !== 'open') return;
-      this.#output.sendSuback(packet.packetIdentifier, reasonCodes);
-      this.#holdOrGoOn();
-    });
+    const { packetIdentifier } = packet;
+    const answer = (): void => this.#output.sendSuback(packetIdentifier, reasonCodes);
+    this.#port.subscribe(granted, this.#answerLater(answer));
   }
 
-  #unsubscribe(packet: UnsubscribePacket): void {
-    const existed = this.#port.unsubscribe(packet.topicFilters);
-    const reasonCodes = packet.topicFilters.map((topicFilter, i) => {
-      this.#subscriptions.remove(topicFilter);
+  #unsubscribe({ packetIdentifier, topicFilters }: UnsubscribePacket): void {
+    for (const topicFilter of topicFilters) this.#subscriptions.remove(topicFilter);
+    let reasonCodes: readonly number[] = [];
+    const answer = (): void => this.#output.sendUnsuback(packetIdentifier, reasonCodes);
+    const later = this.#answerLater(answer);
+    // It may be effective before the call is over, when the codes are not known yet.
+    let isEffective = false;
+    const existed = this.#port.unsubscribe(topicFilters, () => {
+      isEffective = true;
+      if (reasonCodes.length > 0) later();
+    });
+    reasonCodes = topicFilters.map((topicFilter, i) => {
       if (topicFilterFault(topicFilter) !== undefined) return REASONS.topic_filter_invalid.code;
       return existed[i] === true ? 0 : NO_SUBSCRIPTION_EXISTED;
     });
-    this.#output.sendUnsuback(packet.packetIdentifier, reasonCodes);
+    if (isEffective) later();
+  }
+
+  /** Counts an answer that waits for the core; call what it returns once. */
+  #answerLater(answer: () => void): () => void {
+    this.#pendingSubscribes++;
+    this.#holdOrGoOn();
+    return () => {
+      this.#pendingSubscribes--;
+      if (this.#phase !== 'open') return;
+      answer();
+      this.#holdOrGoOn();
+    };
+  }
+
+  #disconnect(packet: DisconnectPacket): void {
+    if (!this.#isDisconnectAllowed(packet)) return this.end('protocol_error');
+    const { sessionExpiryIntervalSeconds: asked } = packet;
+    if (asked >= 0) {
+      this.#sessionExpirySeconds = Math.min(asked, this.#limits.sessionExpirySecondsMax);
+    }
+    this.#isWillDropped = packet.reasonCode === 0;
+    this.end('client_disconnected');
   }
 
   /** An interval above 0 after a CONNECT without one is a protocol error (§3.14.2.2.2). */
@@ -307,7 +358,7 @@ export class Session {
     const isFull =
       this.#pendingSubscribes >= PENDING_SUBSCRIBE_MAX ||
       // 3.1.1 clients cannot know our receive maximum: they wait instead of being closed.
-      (this.#version === 4 && this.#ring.openCount >= this.#limits.receiveMaximum);
+      (this.#version === 4 && this.#publishes.unacknowledgedCount >= this.#limits.receiveMaximum);
     if (isFull === this.#isHeld) return;
     this.#isHeld = isFull;
     this.#port.holdInput(isFull);
@@ -322,6 +373,12 @@ export class Session {
         ? openFarewell(reason, this.#version, this.#terms?.clientPacketBytesMax ?? 0)
         : connectFarewell(reason, this.#version, this.#terms?.clientPacketBytesMax);
     this.#phase = 'ended';
-    this.#port.end(reason, farewell);
+    // Whose rights are withdrawn publishes nothing any more.
+    const isSilent = this.#isWillDropped || reason === 'authorization_revoked';
+    this.#port.end(reason, farewell, {
+      sessionExpirySeconds: this.#sessionExpirySeconds,
+      publishesWill: phase === 'open' && !isSilent,
+      inFlight: this.#deliveries?.close() ?? [],
+    });
   }
 }

@@ -55,6 +55,11 @@ export class SubscriptionSet {
     return { reasonCodes, granted: [...granted.values()] };
   }
 
+  /** One of an earlier connection; it counts, whatever the limit. */
+  resume(subscription: GrantedSubscription): void {
+    this.#granted.set(subscription.topicFilter, subscription);
+  }
+
   remove(topicFilter: string): void {
     this.#granted.delete(topicFilter);
   }
@@ -78,8 +83,7 @@ function isSharedNoLocal(request: SubscriptionRequest): boolean {
 function grant(request: SubscriptionRequest, subscriptionIdentifier: number): GrantedSubscription {
   return {
     topicFilter: request.topicFilter,
-    // QoS 2 is another issue: [MQTT-3.2.2-10] lets a server grant less than was asked.
-    qos: request.qos === 0 ? 0 : 1,
+    qos: request.qos,
     noLocal: request.noLocal,
     retainAsPublished: request.retainAsPublished,
     subscriptionIdentifier,

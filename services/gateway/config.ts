@@ -26,7 +26,7 @@ export const GATEWAY_OWN_SETTINGS = [
     type: 'integer',
     range: [1, 65_535],
     default: DEFAULT_SESSION_LIMITS.receiveMaximum,
-    reason: 'QoS 1 publishes of one client that may await their PUBACK; CONNACK announces it.',
+    reason: 'QoS 1 and 2 publishes of one client that may be open; CONNACK announces it.',
   },
   {
     name: 'maximumPacketSizeBytes',
@@ -56,6 +56,16 @@ export const GATEWAY_OWN_SETTINGS = [
     reason: 'Longest keep alive of MQTT 5 clients; those that ask for more, or none, get this.',
   },
   {
+    name: 'sessionExpirySecondsMax',
+    env: 'WEIR_SESSION_EXPIRY_MAX',
+    unit: 'seconds',
+    type: 'integer',
+    range: [60, 31_536_000],
+    default: DEFAULT_SESSION_LIMITS.sessionExpirySecondsMax,
+    reason:
+      'Longest life of a session without connection; of 3.1.1 without clean session, its life.',
+  },
+  {
     name: 'subscriptionCountMax',
     env: 'WEIR_SUBSCRIPTIONS_PER_SESSION',
     unit: 'subscriptions',
@@ -71,7 +81,7 @@ export const GATEWAY_OWN_SETTINGS = [
     type: 'integer',
     range: [1, 65_535],
     default: DEFAULT_SESSION_LIMITS.deliveryCountMax,
-    reason: 'QoS 1 deliveries to one client that may await its PUBACK, at most what it asks.',
+    reason: 'QoS 1 and 2 deliveries to one client that may be open, at most what it asks.',
   },
   {
     name: 'outboundBytesMax',
@@ -80,7 +90,7 @@ export const GATEWAY_OWN_SETTINGS = [
     type: 'integer',
     range: [65_536, 1_073_741_824],
     default: 8 * 1024 * 1024,
-    reason: 'Bytes that may wait for one slow client; then QoS 0 is dropped, QoS 1 closes it.',
+    reason: 'Bytes that wait for one slow client; then QoS 0 is dropped, QoS 1 and 2 close it.',
   },
 ] as const satisfies SettingTable;
 
@@ -100,6 +110,7 @@ export function sessionLimitsOf(config: GatewayConfig, payloadBytesMax: number):
       payloadBytesMax - PACKET_BELOW_PAYLOAD_BYTES,
     ),
     keepAliveSecondsMax: config.keepAliveSecondsMax,
+    sessionExpirySecondsMax: config.sessionExpirySecondsMax,
     subscriptionCountMax: config.subscriptionCountMax,
     deliveryCountMax: config.deliveryCountMax,
     clientIdentifierBytesMax: DEFAULT_SESSION_LIMITS.clientIdentifierBytesMax,

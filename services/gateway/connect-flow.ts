@@ -5,9 +5,10 @@
  *
  * Gate:   CONNECTs begin a few per turn, and none while the core does not accept any; they wait at
  *         most CONNECT_DECISION_SECONDS (the connection's own time-out: `server_unavailable`).
+ * Will:   its topic has to be one that the client may publish to.
  * Change: what the registry changes is applied to open connections by the same question: who is
- *         this, and what may it do (design §9). Refused = the connection ends; a subscription that
- *         is no longer allowed ends it too, for MQTT has no other word for that.
+ *         this, and what may it do (design §9). Refused = the connection ends; a subscription or a
+ *         will that is no longer allowed ends it too, for MQTT has no other word for that.
  * Renew:  a client's AUTH asks the same with a new token; until then the old one counts.
  * Expiry: when certificate or token end, the question is asked again; mostly that is the end.
  * Bound:  one entry per connection in each of the sets.
@@ -139,9 +140,13 @@ export class ConnectFlow {
 
   #claim(connection: Connection, identity: Identity, access: Access): void {
     this.#identify(connection, identity, access);
+    if (!mayLeaveWill(connection, access)) {
+      connection.session.end('will_not_authorized');
+      return;
+    }
     this.#core.connect(connection, (decision) => {
       if (typeof decision === 'string') connection.session.end(decision);
-      else connection.granted();
+      else connection.granted(decision);
     });
   }
 
@@ -206,6 +211,9 @@ export class ConnectFlow {
       connection.session.end(REVOKED);
       return;
     }
+    if (mayLeaveWill(connection, access)) return;
+    connection.endDetail = 'its will is no longer allowed';
+    connection.session.end(REVOKED);
   }
 }
 
@@ -221,6 +229,10 @@ function peerKey({ source, clientName, authenticationName }: Identity): string {
 
 function tokenKey(authenticationName: string): string {
   return `token ${authenticationName.toLowerCase()}`;
+}
+
+function mayLeaveWill({ will }: Connection, access: Access): boolean {
+  return will === undefined || access.mayPublish(will.topic);
 }
 
 function isLive(connection: Connection): boolean {

@@ -10,10 +10,10 @@
  */
 import type { Reason, Timer } from '#base';
 import { PacketDecoder, PublishView } from '#mqtt';
-import type { AuthPacket, ConnectPacket } from '#mqtt';
+import type { AuthPacket, ConnectPacket, Will } from '#mqtt';
 import type { Access, Credentials, Identity } from '#registry';
 import { Session } from '#session';
-import type { GrantedSubscription, SessionPort } from '#session';
+import type { Departure, GrantedSubscription, SessionGrant, SessionPort } from '#session';
 import type { ClientSocket } from './client-socket.ts';
 import { ConnectionOutput } from './connection-output.ts';
 import { credentialsOf, renewed } from './credentials.ts';
@@ -84,7 +84,6 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
     const { limits, core } = parts;
     this.#decoder = new PacketDecoder({
       packetBytesMax: limits.maximumPacketSizeBytes,
-      maximumQoS: 1,
       topicAliasMaximum: limits.topicAliasMaximum,
     });
     this.#output = new ConnectionOutput(socket, parts.schedule, parts.metrics, (held) =>
@@ -104,10 +103,15 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   get clientIdentifier(): string {
     return this.session.terms?.clientIdentifier ?? '';
   }
-  readonly cleanStart = true;
-  readonly sessionExpirySeconds = 0;
-  readonly will = undefined;
-
+  get cleanStart(): boolean {
+    return this.session.terms?.cleanStart ?? true;
+  }
+  get sessionExpirySeconds(): number {
+    return this.session.terms?.sessionExpirySeconds ?? 0;
+  }
+  get will(): Will | undefined {
+    return this.session.terms?.will;
+  }
   get authenticationName(): string {
     return this.identity?.authenticationName ?? '';
   }
@@ -203,10 +207,10 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   }
 
   /** Authenticated, and the client identifier is ours. */
-  granted(): void {
+  granted(grant: SessionGrant): void {
     if (this.session.phase !== 'connecting') return;
     const { metrics, clock, wheel } = this.#parts;
-    this.session.granted();
+    this.session.granted(grant);
     // The CONNACK did not fit the client.
     if (!this.session.isOpen) return;
     this.#isServed = true;
@@ -246,8 +250,23 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   subscribe(subscriptions: readonly GrantedSubscription[], onEffective: () => void): void {
     this.#parts.core.subscribe(this, subscriptions, onEffective);
   }
-  unsubscribe(topicFilters: readonly string[]): readonly boolean[] {
-    return this.#parts.core.unsubscribe(this, topicFilters, () => undefined);
+  unsubscribe(topicFilters: readonly string[], onEffective: () => void): readonly boolean[] {
+    return this.#parts.core.unsubscribe(this, topicFilters, onEffective);
+  }
+  releasePublish(packetIdentifier: number): void {
+    this.#parts.core.releasePublish(this, packetIdentifier);
+  }
+  settled(ticket: number): void {
+    this.#parts.core.settled(this, ticket);
+  }
+  storeOut(packetIdentifier: number, ticket: number): void {
+    this.#parts.core.storeOut(this, packetIdentifier, ticket);
+  }
+  storeReceived(packetIdentifier: number): void {
+    this.#parts.core.storeReceived(this, packetIdentifier);
+  }
+  storeFinished(packetIdentifier: number): void {
+    this.#parts.core.storeFinished(this, packetIdentifier);
   }
 
   dropped(reason: Reason): void {
@@ -260,30 +279,42 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   hold: LiveHold | undefined = undefined;
 
   get hasCapacity(): boolean {
-    return this.#output.pendingBytes + this.session.backlogBytes <= this.#parts.outboundBytesMax;
+    return this.#waitingBytes <= this.#parts.outboundBytesMax;
   }
-  released(): void {}
-  outStored(): void {}
-  receivedStored(): void {}
-  freeIdentifier(): void {}
-
   get hasRoom(): boolean {
-    const waiting = this.#output.pendingBytes + this.session.backlogBytes;
-    return waiting * 2 <= this.#parts.outboundBytesMax;
+    return this.#waitingBytes * 2 <= this.#parts.outboundBytesMax;
+  }
+  get #waitingBytes(): number {
+    return this.#output.pendingBytes + this.session.backlogBytes;
   }
 
-  deliver(view: PublishView, qos: 0 | 1 | 2, delivery: Delivery): void {
+  deliver(
+    view: PublishView,
+    qos: 0 | 1 | 2,
+    delivery: Delivery,
+    ticket: number,
+    packetIdentifier: number,
+  ): void {
     const { session } = this;
-    if (this.#output.pendingBytes + session.backlogBytes > this.#parts.outboundBytesMax) {
-      if (qos === 0) this.#parts.metrics.dropped.qos0_slow_consumer++;
-      else session.end('slow_consumer');
+    if (this.#waitingBytes > this.#parts.outboundBytesMax && !this.#takesMore(qos, ticket)) {
       return;
     }
     try {
-      session.deliver(view, qos === 0 ? 0 : 1, delivery);
+      session.deliver(view, qos, delivery, ticket, packetIdentifier);
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** The client is slow. A stored session's core asks `hasCapacity`: what still comes stays. */
+  #takesMore(qos: 0 | 1 | 2, ticket: number): boolean {
+    if (qos > 0 && this.session.isStored) return true;
+    if (qos > 0) this.session.end('slow_consumer');
+    else {
+      this.#parts.metrics.dropped.qos0_slow_consumer++;
+      if (ticket > 0) this.settled(ticket);
+    }
+    return false;
   }
 
   appended(token: number, outcome: 'stored' | 'full'): void {
@@ -293,6 +324,25 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
       this.#fail(error);
     }
   }
+  released(packetIdentifier: number): void {
+    this.#tell('released', packetIdentifier);
+  }
+  outStored(packetIdentifier: number): void {
+    this.#tell('outStored', packetIdentifier);
+  }
+  receivedStored(packetIdentifier: number): void {
+    this.#tell('receivedStored', packetIdentifier);
+  }
+  #tell(what: 'released' | 'outStored' | 'receivedStored', packetIdentifier: number): void {
+    try {
+      this.session[what](packetIdentifier);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+  freeIdentifier(packetIdentifier: number): void {
+    this.session.freeIdentifier(packetIdentifier);
+  }
 
   close(reason: Reason): void {
     this.session.end(reason);
@@ -301,14 +351,13 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
   // —— the end
 
   /** Called once by the session. */
-  end(reason: Reason, farewell: Buffer | undefined): void {
+  end(reason: Reason, farewell: Buffer | undefined, departure: Departure): void {
     const { metrics, wheel, core, log, clock } = this.#parts;
     metrics.ended[reason]++;
     if (this.#isServed) metrics.sessionsOpen--;
     wheel.disarm(this);
     this.#parts.forget(this);
-    const publishesWill = reason !== 'client_disconnected';
-    core.disconnect(this, { sessionExpirySeconds: 0, publishesWill, inFlight: [] });
+    core.disconnect(this, departure);
     log.ended(reason, this.#isServed, { detail: this.endDetail, ...this.#fields() });
     const socket = this.#socket;
     if (socket.destroyed || this.#output.pendingBytes > OUTPUT_HOLD_BYTES) {

@@ -79,7 +79,7 @@ export class GatewayMetrics {
     );
     metrics.counter(
       'weir_gateway_messages_dropped_total',
-      'Messages not passed on, by reason.',
+      'Messages not passed on, and subscriptions taken, by reason.',
       () => byReason(this.dropped, 'refuse', 'drop'),
     );
     this.connectSeconds = metrics.histogram(

@@ -17,12 +17,13 @@ import {
   PINGRESP,
   PUBCOMP,
   publishLength,
+  PUBREC,
   PUBREL,
   writeAck,
   writePuback,
   writePublish,
 } from '#mqtt';
-import type { ConnackProperties, PublishView } from '#mqtt';
+import type { AckFirstByte, ConnackProperties, PublishView } from '#mqtt';
 import type { DeliveryTerms, SessionOutput } from '#session';
 import type { ConnectionOutput } from './connection-output.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
@@ -53,13 +54,17 @@ export class PacketSender implements SessionOutput {
     this.#packetBytesMax = packetBytesMax;
   }
 
-  sendConnack(properties: ConnackProperties | undefined): boolean {
-    return this.#answer(encodeConnack(this.#version, 0, false, properties, this.#packetBytesMax));
+  sendConnack(properties: ConnackProperties | undefined, sessionPresent: boolean): boolean {
+    const bytesMax = this.#packetBytesMax;
+    return this.#answer(encodeConnack(this.#version, 0, sessionPresent, properties, bytesMax));
   }
   sendPuback(packetIdentifier: number, reasonCode: number): void {
     const output = this.#output;
     const at = output.reserve(ACK_BYTES_MAX);
     output.commit(writePuback(output.buffer, at, packetIdentifier, this.#version, reasonCode));
+  }
+  sendPubrec(packetIdentifier: number, reasonCode: number): void {
+    this.#acknowledge(PUBREC, packetIdentifier, reasonCode);
   }
   sendPubrel(packetIdentifier: number, reasonCode: number): void {
     this.#acknowledge(PUBREL, packetIdentifier, reasonCode);
@@ -80,22 +85,25 @@ export class PacketSender implements SessionOutput {
     this.#output.append(PINGRESP);
   }
 
+  takesDelivery(view: PublishView, qos: 0 | 1 | 2, terms: DeliveryTerms): boolean {
+    const expirySeconds = this.#expirySecondsOf(view);
+    if (expirySeconds === 0) return this.#drop('message_expired');
+    this.#setOptions(view, 0, terms, expirySeconds, false);
+    const length = publishLength(view, this.#version, qos, options);
+    return length <= this.#packetBytesMax || this.#drop('message_exceeds_client_maximum');
+  }
+
   sendDelivery(
     view: PublishView,
-    qos: 0 | 1,
+    qos: 0 | 1 | 2,
     packetIdentifier: number,
     terms: DeliveryTerms,
+    isPromised: boolean,
+    dup: boolean,
   ): boolean {
-    let expirySeconds = -1;
-    if (view.expiresAtSeconds > 0) {
-      expirySeconds = view.expiresAtSeconds - Math.floor(this.#clock.wallMs() / 1_000);
-      if (expirySeconds <= 0) return this.#drop('message_expired');
-    }
-    options.retain =
-      terms.retained || (view.retain && terms.retainAsPublished && this.#version === 5);
-    options.packetIdentifier = packetIdentifier;
-    options.subscriptionIdentifiers = terms.subscriptionIdentifiers;
-    options.messageExpiryIntervalSeconds = expirySeconds;
+    const expirySeconds = this.#expirySecondsOf(view);
+    if (expirySeconds === 0 && !isPromised) return this.#drop('message_expired');
+    this.#setOptions(view, packetIdentifier, terms, expirySeconds, dup);
     const length = publishLength(view, this.#version, qos, options);
     if (length > this.#packetBytesMax) return this.#drop('message_exceeds_client_maximum');
     const output = this.#output;
@@ -112,13 +120,34 @@ export class PacketSender implements SessionOutput {
     return true;
   }
 
+  /** What is left of it; 0 = it is over, -1 = none was set. */
+  #expirySecondsOf(view: PublishView): number {
+    if (view.expiresAtSeconds === 0) return -1;
+    return Math.max(0, view.expiresAtSeconds - Math.floor(this.#clock.wallMs() / 1_000));
+  }
+
+  #setOptions(
+    view: PublishView,
+    packetIdentifier: number,
+    terms: DeliveryTerms,
+    expirySeconds: number,
+    dup: boolean,
+  ): void {
+    options.retain =
+      terms.retained || (view.retain && terms.retainAsPublished && this.#version === 5);
+    options.dup = dup;
+    options.packetIdentifier = packetIdentifier;
+    options.subscriptionIdentifiers = terms.subscriptionIdentifiers;
+    options.messageExpiryIntervalSeconds = expirySeconds;
+  }
+
   #answer(packet: Buffer): boolean {
     if (packet.length > this.#packetBytesMax) return this.#drop('message_exceeds_client_maximum');
     this.#output.append(packet);
     return true;
   }
 
-  #acknowledge(first: typeof PUBREL | typeof PUBCOMP, identifier: number, code: number): void {
+  #acknowledge(first: AckFirstByte, identifier: number, code: number): void {
     const output = this.#output;
     const at = output.reserve(ACK_BYTES_MAX);
     output.commit(writeAck(output.buffer, at, first, identifier, this.#version, code));

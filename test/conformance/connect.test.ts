@@ -52,7 +52,7 @@ test('[MQTT-3.1.4-5] a valid CONNECT is answered with success, in both versions'
 
 test('CONNACK of MQTT 5 announces what is not supported, and the limits', async () => {
   const { properties: told } = await answer(5, { clientIdentifier: 'told' });
-  assert.equal(told?.maximumQoS, 1);
+  assert.equal(told?.maximumQoS, undefined, '[MQTT-3.2.2-9] absent: QoS 2 is supported');
   assert.equal(told?.retainAvailable, undefined, 'absent: retained messages are kept');
   assert.equal(told?.sharedSubscriptionAvailable, false);
   assert.equal(told?.receiveMaximum, 65_535);
@@ -101,22 +101,31 @@ test('[MQTT-3.1.4-1] of 5.0: a malformed CONNECT gets CONNACK 0x81', async () =>
   assert.equal((await answer(5, { flags: 0x03 })).reasonCode, 0x81);
 });
 
-test('a will is refused by name: wills are not kept', async () => {
-  const will = { topic: 'w', payload: Buffer.from('gone') };
-  assert.equal((await answer(5, { will })).reasonCode, 0x83);
-  assert.equal((await answer(4, { will })).returnCode, 0x03);
+test('a will for a topic that its client may not publish to is refused', async () => {
+  const will = { topic: '$reserved/w', payload: Buffer.from('gone') };
+  assert.equal((await answer(5, { will })).reasonCode, 0x87);
+  assert.equal((await answer(4, { will })).returnCode, 0x05);
 });
 
-test('[MQTT-3.1.2-23] a session expiry is answered with 0: no session is stored', async () => {
-  const asked = properties(property(0x11, u32(3_600)));
-  const connack = await answer(5, { clientIdentifier: 'expiry', properties: asked });
-  assert.equal(connack.reasonCode, 0);
-  assert.equal(connack.properties?.sessionExpiryInterval, 0);
+test('[MQTT-3.2.2-10] a session expiry beyond the maximum is answered with ours, others not', async () => {
+  const asked = async (seconds: number): Promise<number | undefined> => {
+    const list = properties(property(0x11, u32(seconds)));
+    const connack = await answer(5, { clientIdentifier: 'expiry', properties: list });
+    assert.equal(connack.reasonCode, 0);
+    return connack.properties?.sessionExpiryInterval;
+  };
+  assert.equal(await asked(3_600), undefined);
+  assert.equal(await asked(604_800), undefined);
+  assert.equal(await asked(604_801), 604_800);
+  assert.equal(await asked(0xffffffff), 604_800);
 });
 
-test('3.1.1 without clean session is refused with 0x03: it cannot be told otherwise', async () => {
-  assert.equal((await answer(4, { cleanStart: false })).returnCode, 0x03);
-  assert.equal((await answer(5, { cleanStart: false })).reasonCode, 0);
+test('[MQTT-3.1.2-6] no clean start and no session: a new one, and no session present', async () => {
+  const fields = { clientIdentifier: 'anew', cleanStart: false };
+  const four = await answer(4, fields);
+  assert.deepEqual([four.returnCode, four.sessionPresent], [0, false]);
+  const five = await answer(5, { ...fields, clientIdentifier: 'anew 5' });
+  assert.deepEqual([five.reasonCode, five.sessionPresent], [0, false]);
 });
 
 test('[MQTT-3.1.3-8] of 3.1.1: an empty identifier without clean session gets 0x02', async () => {
@@ -170,8 +179,9 @@ test('[MQTT-3.1.4-3] the older connection of an identifier is told and closed', 
 test('[MQTT-3.1.4-6] what stands behind a refused CONNECT has no effect', async () => {
   const probe = await MqttProbe.open({ port: edge.port });
   const before = edge.core.published.length;
-  probe.send(connect(5, { will: { topic: 'w' } }), publish(5, { topic: 'behind/refused' }));
-  assert.equal((await probe.expect('connack')).reasonCode, 0x83);
+  const fields = { clientIdentifier: 'a\nb' };
+  probe.send(connect(5, fields), publish(5, { topic: 'behind/refused' }));
+  assert.equal((await probe.expect('connack')).reasonCode, 0x85);
   assert.deepEqual(await probe.closed(), []);
   assert.equal(edge.core.published.length, before);
 });

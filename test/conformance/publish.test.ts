@@ -116,16 +116,6 @@ test('[MQTT-3.3.2-12] a topic alias stands for its topic, and is never sent on',
   subscriber.destroy();
 });
 
-test('[MQTT-3.2.2-11] QoS 2 is refused', async () => {
-  const qos2 = await client(5);
-  qos2.send(publish(5, { qos: 2 }));
-  assert.equal((await qos2.expect('disconnect')).reasonCode, 0x9b);
-  await qos2.closed();
-  const four = await client(4);
-  four.send(publish(4, { qos: 2 }));
-  assert.deepEqual(await four.closed(), []);
-});
-
 test('[MQTT-4.6.0-2] PUBACKs leave in the order of the PUBLISHes, whatever is decided first', async () => {
   const probe = await client(5);
   edge.core.decidesAppends = false;

@@ -9,10 +9,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Reason } from '#base';
-import { PacketDecoder } from '#mqtt';
-import type { AuthPacket, ConnectPacket, PublishView } from '#mqtt';
-import { DEFAULT_SESSION_LIMITS, PENDING_SUBSCRIBE_MAX, Session } from '#session';
-import type { GrantedSubscription, SessionLimits, SessionOutput, SessionPort } from '#session';
+import { PENDING_SUBSCRIBE_MAX } from '#session';
 import {
   ack,
   auth,
@@ -26,142 +23,20 @@ import {
   subscribe,
   u16,
   u32,
+  unsubscribe,
 } from '../../fixtures/mqtt-client-encoder.ts';
-import type { ConnectFields, Version } from '../../fixtures/mqtt-client-encoder.ts';
-
-const NO_TERMS = { retainAsPublished: false, subscriptionIdentifiers: [], retained: false };
-
-/** Records every effect. */
-class Recorder implements SessionPort, SessionOutput {
-  readonly pubacks: [number, number][] = [];
-  readonly deliveries: { identifier: number; payload: string }[] = [];
-  readonly tokens: number[] = [];
-  readonly effective: (() => void)[] = [];
-  readonly sent: string[] = [];
-  readonly holds: boolean[] = [];
-  readonly renewed: string[] = [];
-  readonly dropped_: Reason[] = [];
-  ended: { reason: Reason; farewell: Buffer | undefined } | undefined;
-  authenticated: ConnectPacket | undefined;
-  isDenied = false;
-
-  authenticate(packet: ConnectPacket): void {
-    this.authenticated = packet;
-  }
-  reauthenticate(packet: AuthPacket): void {
-    this.renewed.push(packet.authenticationData?.toString('latin1') ?? '');
-  }
-  mayPublish(): boolean {
-    return !this.isDenied;
-  }
-  maySubscribe(): boolean {
-    return !this.isDenied;
-  }
-  publish(_view: PublishView, token: number): void {
-    if (token >= 0) this.tokens.push(token);
-  }
-  subscribe(_subscriptions: readonly GrantedSubscription[], onEffective: () => void): void {
-    this.effective.push(onEffective);
-  }
-  unsubscribe(topicFilters: readonly string[]): readonly boolean[] {
-    return topicFilters.map(() => false);
-  }
-  holdInput(held: boolean): void {
-    this.holds.push(held);
-  }
-  dropped(reason: Reason): void {
-    this.dropped_.push(reason);
-  }
-  end(reason: Reason, farewell: Buffer | undefined): void {
-    assert.equal(this.ended, undefined, 'ended once');
-    this.ended = { reason, farewell };
-  }
-  sendConnack(): boolean {
-    return this.#put('connack');
-  }
-  sendPuback(packetIdentifier: number, reasonCode: number): void {
-    this.pubacks.push([packetIdentifier, reasonCode]);
-    this.#put('puback');
-  }
-  sendPubcomp(): void {
-    this.#put('pubcomp');
-  }
-  sendPubrel(): void {
-    this.#put('pubrel');
-  }
-  sendSuback(): void {
-    this.#put('suback');
-  }
-  sendUnsuback(): void {
-    this.#put('unsuback');
-  }
-  sendAuth(): void {
-    this.#put('auth');
-  }
-  sendPingresp(): void {
-    this.#put('pingresp');
-  }
-  sendDelivery(view: PublishView, _qos: 0 | 1, identifier: number): boolean {
-    const payload = view.buffer.toString('latin1', view.payloadStart, view.end);
-    this.deliveries.push({ identifier, payload });
-    return this.#put('publish');
-  }
-  #put(kind: string): true {
-    assert.equal(this.ended, undefined, `${kind} after the end`);
-    this.sent.push(kind);
-    return true;
-  }
-}
-
-class Driver {
-  readonly recorder = new Recorder();
-  readonly session: Session;
-  readonly #decoder = new PacketDecoder({ packetBytesMax: 1 << 20 });
-
-  constructor(limits: Partial<SessionLimits> = {}) {
-    const all = { ...DEFAULT_SESSION_LIMITS, ...limits };
-    this.session = new Session(this.recorder, this.recorder, all, () => 'assigned');
-  }
-  send(...packets: readonly Buffer[]): void {
-    this.#decoder.push(Buffer.concat(packets));
-    for (let p = this.#decoder.next(); p !== undefined; p = this.#decoder.next()) {
-      if ('kind' in p && p.kind === 'fault') this.session.fault(p, this.#decoder.protocolVersion);
-      else if (this.session.phase !== 'ended') this.session.receive(p);
-    }
-  }
-}
-
-function open(
-  version: Version,
-  limits: Partial<SessionLimits> = {},
-  fields: ConnectFields = {},
-): Driver {
-  const driver = new Driver(limits);
-  driver.send(connect(version, fields));
-  driver.session.granted();
-  assert.equal(driver.session.phase, 'open');
-  return driver;
-}
-
-/** A message of the core for this client. */
-function message(payload: string): PublishView {
-  const decoder = new PacketDecoder({ packetBytesMax: 1_000 });
-  decoder.push(
-    Buffer.concat([connect(5), publish(5, { topic: 't', qos: 1, payload: Buffer.from(payload) })]),
-  );
-  decoder.next();
-  return decoder.next() as PublishView;
-}
+import type { ConnectFields } from '../../fixtures/mqtt-client-encoder.ts';
+import { CLEAN, Driver, open } from './session-driver.ts';
 
 test('CONNACK is sent by granted, and only while it is awaited', () => {
   const driver = new Driver();
-  driver.session.granted();
+  driver.session.granted(CLEAN);
   assert.deepEqual(driver.recorder.sent, []);
   driver.send(connect(5, { clientIdentifier: '' }));
   assert.equal(driver.session.phase, 'connecting');
   assert.equal(driver.session.terms?.clientIdentifier, 'assigned');
-  driver.session.granted();
-  driver.session.granted();
+  driver.session.granted(CLEAN);
+  driver.session.granted(CLEAN);
   assert.deepEqual(driver.recorder.sent, ['connack']);
 });
 
@@ -194,7 +69,7 @@ test('a decision after the end changes nothing', () => {
   assert.equal(driver.recorder.ended.farewell, undefined);
   driver.session.appended(driver.recorder.tokens[0] ?? 0, 'stored');
   driver.recorder.effective[0]?.();
-  driver.session.deliver(message('late'), 1, NO_TERMS);
+  driver.deliver('late', 1);
   driver.session.end('connection_lost');
   assert.deepEqual(driver.recorder.sent, ['connack']);
 });
@@ -221,6 +96,14 @@ test('unanswered SUBSCRIBEs hold the input at their limit, and an answer lets it
   assert.deepEqual(driver.recorder.holds, [true]);
   driver.recorder.effective[0]?.();
   assert.deepEqual(driver.recorder.holds, [true, false]);
+});
+
+test('UNSUBACK waits until the end of the subscription is effective', () => {
+  const driver = open(5);
+  driver.send(unsubscribe(5, ['a']));
+  assert.deepEqual(driver.sent(), ['connack']);
+  driver.recorder.effective[0]?.();
+  assert.deepEqual(driver.sent(), ['unsuback']);
 });
 
 test('a denied publish of MQTT 5 is answered behind the ones before it', () => {
@@ -270,7 +153,7 @@ test('random histories: answers in order, windows kept, each delivery once and i
           const [token = -1] = undecided.splice(each.choice % undecided.length, 1);
           session.appended(token, 'stored');
         } else if (each.do === 'deliver') {
-          session.deliver(message(`m${++delivered}`), 1, NO_TERMS);
+          driver.deliver(`m${++delivered}`, 1);
         } else if (each.do === 'acknowledge' && unacknowledged.length > 0) {
           const at = each.choice % unacknowledged.length;
           const [identifier = 0] = unacknowledged.splice(at, 1);
