@@ -31,12 +31,15 @@ export function changed(bus: Bus, changes: Partial<Bus>): Bus {
 }
 
 /** Changes what a gateway says to owners; undefined: it is not said. */
-export function lyingToOwners(bus: Bus, lie: (message: Fields) => Fields | undefined): Bus {
+export function lyingToOwners(
+  bus: Bus,
+  lie: (message: Fields) => Fields | readonly Fields[] | undefined,
+): Bus {
   return changed(bus, {
     publish: (subject, payload, reply) => {
       if (!subject.startsWith('owner.')) return bus.publish(subject, payload, reply);
       const messages = decodeMessage<Fields[]>(Buffer.from(payload));
-      const told = messages.map(lie).filter((message) => message !== undefined);
+      const told = messages.flatMap((message) => lie(message) ?? []);
       return bus.publish(subject, encodeMessage(told), reply);
     },
   });

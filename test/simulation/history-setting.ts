@@ -33,6 +33,8 @@ export interface HistorySetting {
   readonly lateViewMs?: number;
   /** How many clean subscribers come; default 1 = two a second. */
   readonly cleanPace?: number;
+  /** Publishes per step of 20 ms; default 3. */
+  readonly publishes?: number;
   // Stored sessions.
   readonly devices?: number;
   /** How much they do; 1 = an event per second or two. */

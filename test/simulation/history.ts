@@ -18,6 +18,8 @@ export type { HistorySetting } from './history-setting.ts';
 const STEP_MS = 20;
 /** Reports and state records are written a few times a second, slow clients take seconds. */
 const CHECKPOINTS_MS = 30_000;
+/** What is consumed or ended is told a few times a second. */
+const LET_GO_MS = 10_000;
 
 export interface HistoryStats {
   readonly published: number;
@@ -71,9 +73,10 @@ export class History {
     if (!this.#sessions.comeBack()) this.#checker.fail('not all sessions came back');
     const qos0From = this.#lastEffort();
     this.#checkCheckpoints();
+    this.#checkQueues();
     this.#checker.check(this.#setting.qos0IsComplete === true ? 0 : qos0From, this.#sessions);
     this.#checkRetained();
-    this.#sessions.endAll();
+    this.#checkSessionsEnd();
     this.#checkEnd();
     return this.problems;
   }
@@ -155,6 +158,23 @@ export class History {
     );
     if (atHead) return;
     this.#checker.fail(`I9: checkpoints stay behind by ${cluster.checkpointLags.join(', ')}`);
+  }
+
+  /** S9: what has been read leaves the queues. */
+  #checkQueues(): void {
+    const { cluster } = this;
+    if (cluster.runUntil(() => cluster.queuedEntries === 0, LET_GO_MS)) return;
+    this.#checker.fail(`S9: ${cluster.queuedEntries} entries stay in queues that have been read`);
+  }
+
+  /** Nothing is left of sessions that have ended. */
+  #checkSessionsEnd(): void {
+    const { cluster } = this;
+    this.#sessions.endAll();
+    if (cluster.runUntil(() => cluster.leftOfSessions.every((n) => n === 0), LET_GO_MS)) return;
+    const [records, entries, messages] = cluster.leftOfSessions;
+    const left = `${records} records, ${entries} entries, ${messages} messages`;
+    this.#checker.fail(`${left} are left of sessions that have ended`);
   }
 
   #checkRetained(): void {

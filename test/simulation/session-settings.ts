@@ -92,6 +92,17 @@ export const SESSION_SETTINGS: readonly HistorySetting[] = [
     killDispatcher: 0.05,
   },
   {
+    name: 'stored: longer than the log is kept',
+    ...DEVICES,
+    pace: 0.3,
+    publishes: 1,
+    killDispatcher: 0.03,
+    killGateway: 0.02,
+    appendAnswerLost: 0.01,
+    tailBytes: 8 * 1024,
+    seconds: 120,
+  },
+  {
     name: 'stored: everything',
     ...DEVICES,
     partitions: 3,

@@ -20,6 +20,7 @@ import { createLogger, type Metrics } from '#runtime';
 import { sessionStreamConfig } from '#session-store';
 import { stateStreamConfig } from '#state';
 import { Dispatcher } from '../../services/dispatcher/dispatcher.ts';
+import type { PartitionOwner } from '../../services/dispatcher/partition-owner.ts';
 import { createGatewayCore } from '../../services/gateway/core.ts';
 import type { GatewayCore } from '../../services/gateway/port.ts';
 import { seededRandom } from '../fixtures/seeded-random.ts';
@@ -273,6 +274,25 @@ export class SimCluster {
     });
   }
 
+  /** Owners of partitions that are alive. */
+  get owners(): readonly PartitionOwner[] {
+    return this.dispatchers.filter(({ killed }) => !killed).flatMap((d) => d.dispatcher.owners);
+  }
+
+  /** Entries in the queues of stored sessions. */
+  get queuedEntries(): number {
+    return sum(this.owners.map(({ sessions }) => sessions.queues.entryCount));
+  }
+
+  /** Records at homes, entries in queues, messages kept for them. */
+  get leftOfSessions(): readonly number[] {
+    return [
+      sum(this.owners.map(({ sessions }) => sessions.homeCount)),
+      this.queuedEntries,
+      sum(this.owners.map(({ sessions }) => sessions.queues.store.messageCount)),
+    ];
+  }
+
   pick<T>(items: readonly T[]): T | undefined {
     return items[Math.floor(this.random() * items.length)];
   }
@@ -308,4 +328,8 @@ export class SimCluster {
   #say(event: string): void {
     this.events.push(`${Math.round(this.clock.nowMs())} ${event}`);
   }
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
 }

@@ -73,6 +73,8 @@ export class StoredClient implements LocalClient {
   hold: LiveHold | undefined;
   /** Takes and acknowledges nothing until it is false again. */
   stalled = false;
+  /** Takes, but acknowledges nothing until it is false again. */
+  mute = false;
   closedFor: Reason | undefined;
   granted: SessionGrant | Reason | undefined;
   life: Life | undefined;
@@ -347,12 +349,12 @@ export class StoredClient implements LocalClient {
     const [first] = this.#inFlight;
     if (first === undefined || this.#ackTimer !== undefined || this.#vanished) return;
     const { clock, isPaused } = this.#door;
-    const waits = this.stalled || isPaused();
+    const waits = this.stalled || this.mute || isPaused();
     const delayMs = waits ? PAUSED_RETRY_MS : Math.max(0.1, first.dueMs - clock.nowMs());
     this.#ackTimer = clock.after(delayMs, () => {
       this.#ackTimer = undefined;
       if (this.closedFor !== undefined) return;
-      if (!this.stalled && !isPaused()) this.#acknowledge();
+      if (!this.stalled && !this.mute && !isPaused()) this.#acknowledge();
       this.#planAcknowledgements();
     });
   }

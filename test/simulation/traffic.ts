@@ -69,7 +69,7 @@ export class Traffic {
       if (chance(2 * (this.#setting.cleanPace ?? 1))) this.#newSubscriber(gateway);
       this.#publisherAt(gateway);
     }
-    for (let i = 0; i < 3; i++) this.#publishOne();
+    for (let i = 0; i < (this.#setting.publishes ?? 3); i++) this.#publishOne();
     if (chance(0.3)) this.#leave();
     if (chance(1)) this.#changeMind();
     if (chance(this.#setting.burst)) this.#burst();
