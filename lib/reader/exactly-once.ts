@@ -16,8 +16,12 @@
  */
 import { KeyReader } from '#log';
 import type { StateTables } from '#state';
+import { OpenIdentifiers } from './open-identifiers.ts';
 
-/** Table of the state log that belongs to the reader, as WRITERS_TABLE does: one per session. */
+/**
+ * Table of the state log that belongs to the reader, as WRITERS_TABLE does: generation → epoch,
+ * time; generation and page → open identifiers.
+ */
 export const EXACTLY_ONCE_TABLE = 250;
 /** Ten minutes of log time: far longer than a copy can hang in a stalled gateway. */
 export const FORGET_MS = 600_000;
@@ -29,24 +33,25 @@ export const KEYS_KEEP_MS = 24 * 3_600_000;
 /** How far a stored time may lag behind: idle sessions need no write for each message. */
 const TIME_LAG_MS = FORGET_MS / 10;
 
-/** epoch u48, last entry stored at u48 (ms since 1970); then open identifiers u16. */
-const HEAD_BYTES = 12;
+/** epoch u48, last entry stored at u48 (ms since 1970). */
+const VALUE_BYTES = 12;
 
-interface Session {
-  epoch: number;
-  seenAtMs: number;
-  readonly open: Set<number>;
+class Session {
+  epoch = 0;
+  seenAtMs = 0;
+  readonly open = new OpenIdentifiers();
   /** What the state log has, or will have with the record that is being closed. */
-  stored: { readonly epoch: number; readonly seenAtMs: number; readonly openCount: number };
+  storedEpoch = -1;
+  storedSeenAtMs = 0;
 }
-
-const NEVER_STORED = { epoch: -1, seenAtMs: 0, openCount: 0 };
 
 export class ExactlyOnce {
   readonly #state: StateTables;
   readonly #hasSession: (generation: number) => boolean | undefined;
   readonly #sessions = new Map<number, Session>();
   readonly #changed = new Set<number>();
+  /** Keys of sessions forgotten, to be deleted. */
+  #gone: string[] = [];
   #lastForgetMs = 0;
 
   /** `hasSession`: whether a session of this generation exists; undefined: not known. */
@@ -67,9 +72,7 @@ export class ExactlyOnce {
     if (waiting === 0) return onLoaded();
     for (const key of keys) {
       this.#state.get(EXACTLY_ONCE_TABLE, key, (value) => {
-        if (value !== undefined && value.length >= HEAD_BYTES) {
-          this.#sessions.set(Number(key), decodeSession(value));
-        }
+        if (value !== undefined) this.#restore(key, value);
         waiting--;
         if (waiting === 0) onLoaded();
       });
@@ -91,7 +94,7 @@ export class ExactlyOnce {
   /** Records went by unread: releases may have been among them. Better a repeat than a loss. */
   closeAll(): void {
     for (const [generation, { open }] of this.#sessions) {
-      if (open.size === 0) continue;
+      if (open.count === 0) continue;
       open.clear();
       this.#changed.add(generation);
     }
@@ -99,32 +102,58 @@ export class ExactlyOnce {
 
   /** Puts what changed into the state record that is being closed. */
   ride(): void {
+    for (const key of this.#gone) this.#state.rideDelete(EXACTLY_ONCE_TABLE, key);
+    this.#gone = [];
     for (const generation of this.#changed) {
       const session = this.#sessions.get(generation);
-      const key = String(generation);
-      if (session === undefined) this.#state.rideDelete(EXACTLY_ONCE_TABLE, key);
-      else if (needsWrite(session)) {
-        this.#state.ride(EXACTLY_ONCE_TABLE, key, encodeSession(session));
-        session.stored = storedFormOf(session);
-      }
+      if (session !== undefined) this.#write(generation, session);
     }
     this.#changed.clear();
+  }
+
+  #write(generation: number, session: Session): void {
+    const { epoch, seenAtMs } = session;
+    if (epoch !== session.storedEpoch || seenAtMs - session.storedSeenAtMs >= TIME_LAG_MS) {
+      const value = Buffer.allocUnsafe(VALUE_BYTES);
+      value.writeUIntBE(epoch, 0, 6);
+      value.writeUIntBE(seenAtMs, 6, 6);
+      this.#state.ride(EXACTLY_ONCE_TABLE, String(generation), value);
+      session.storedEpoch = epoch;
+      session.storedSeenAtMs = seenAtMs;
+    }
+    session.open.takeChanges((page, low) => {
+      const key = pageKey(generation, page);
+      if (low === undefined) this.#state.rideDelete(EXACTLY_ONCE_TABLE, key);
+      else this.#state.ride(EXACTLY_ONCE_TABLE, key, low);
+    });
+  }
+
+  #restore(key: string, value: Buffer): void {
+    const [generation = 0, page] = key.split('.').map(Number);
+    const session = this.#session(generation);
+    if (page !== undefined) session.open.restore(page, value);
+    else if (value.length === VALUE_BYTES) {
+      session.epoch = session.storedEpoch = value.readUIntBE(0, 6);
+      session.seenAtMs = session.storedSeenAtMs = value.readUIntBE(6, 6);
+    }
+  }
+
+  #session(generation: number): Session {
+    let session = this.#sessions.get(generation);
+    if (session === undefined) this.#sessions.set(generation, (session = new Session()));
+    return session;
   }
 
   /** Whether the entry counts: a PUBLISH that is no repeat, a release that is not late. */
   #takes(entry: KeyReader, storedAtMs: number): boolean {
     const { generation, epoch, packetIdentifier } = entry;
-    let session = this.#sessions.get(generation);
-    if (session === undefined) {
-      session = { epoch, seenAtMs: storedAtMs, open: new Set(), stored: NEVER_STORED };
-      this.#sessions.set(generation, session);
-    } else if (epoch < session.epoch) return false;
+    const session = this.#session(generation);
+    if (epoch < session.epoch) return false;
     session.epoch = epoch;
     session.seenAtMs = storedAtMs;
     this.#changed.add(generation);
-    if (entry.isRelease) session.open.delete(packetIdentifier);
-    else if (session.open.has(packetIdentifier)) return false;
-    else session.open.add(packetIdentifier);
+    if (!entry.isRelease) return session.open.add(packetIdentifier);
+    session.open.delete(packetIdentifier);
     return true;
   }
 
@@ -133,36 +162,14 @@ export class ExactlyOnce {
     for (const [generation, { seenAtMs, open }] of this.#sessions) {
       const silentMs = logTimeMs - seenAtMs;
       if (silentMs <= FORGET_MS) continue;
-      if (open.size > 0 && (this.#hasSession(generation) ?? silentMs <= KEYS_KEEP_MS)) continue;
+      if (open.count > 0 && (this.#hasSession(generation) ?? silentMs <= KEYS_KEEP_MS)) continue;
       this.#sessions.delete(generation);
-      this.#changed.add(generation);
+      this.#gone.push(String(generation));
+      for (const page of open.pages) this.#gone.push(pageKey(generation, page));
     }
   }
 }
 
-function needsWrite({ epoch, seenAtMs, open, stored }: Session): boolean {
-  if (open.size > 0 || stored.openCount > 0 || epoch !== stored.epoch) return true;
-  return seenAtMs - stored.seenAtMs >= TIME_LAG_MS;
-}
-
-function storedFormOf({ epoch, seenAtMs, open }: Session): Session['stored'] {
-  return { epoch, seenAtMs, openCount: open.size };
-}
-
-function encodeSession({ epoch, seenAtMs, open }: Session): Buffer {
-  const value = Buffer.allocUnsafe(HEAD_BYTES + 2 * open.size);
-  value.writeUIntBE(epoch, 0, 6);
-  value.writeUIntBE(seenAtMs, 6, 6);
-  let at = HEAD_BYTES;
-  for (const packetIdentifier of open) at = value.writeUInt16BE(packetIdentifier, at);
-  return value;
-}
-
-function decodeSession(value: Buffer): Session {
-  const open = new Set<number>();
-  for (let at = HEAD_BYTES; at + 2 <= value.length; at += 2) open.add(value.readUInt16BE(at));
-  const epoch = value.readUIntBE(0, 6);
-  const seenAtMs = value.readUIntBE(6, 6);
-  const session = { epoch, seenAtMs, open, stored: NEVER_STORED };
-  return { ...session, stored: storedFormOf(session) };
+function pageKey(generation: number, page: number): string {
+  return `${generation}.${page}`;
 }

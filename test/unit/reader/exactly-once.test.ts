@@ -190,9 +190,14 @@ describe('what is remembered', () => {
     bench.session.reconnect();
     bench.seal();
     assert.deepEqual(bench.dispatches.counts(bench.session), [1], 'the repeat is known');
+    bench.commit();
+    const keys = (): string[] => [...bench.owner.tables.keys(250)].toSorted();
+    assert.deepEqual(keys(), ['100', '100.0', '101']);
     bench.hasSession = () => false;
     pass(bench, FORGET_MS + 1_000);
     assert.equal(bench.owner.exactlyOnce.size, 1);
+    bench.commit();
+    assert.deepEqual(keys(), ['101']);
   });
 
   it('stays a day where nobody knows whether the session exists', () => {
@@ -217,7 +222,7 @@ describe('what is remembered', () => {
     bench.seal();
     bench.commit();
     bench.commit();
-    assert.equal(writes, 2, 'opened, closed');
+    assert.equal(writes, 2, 'the session, and what was open');
     bench.session.hear();
     for (let second = 0; second < 150; second++) {
       bench.session.publish();
@@ -228,7 +233,8 @@ describe('what is remembered', () => {
       bench.run(980);
       bench.commit();
     }
-    assert.equal(writes, 4);
+    assert.equal(writes, 4, 'the session, twice');
+    assert.deepEqual([...tables.keys(250)], ['100']);
   });
 
   it('is given up where records went by unread, for releases may have been among them', () => {
