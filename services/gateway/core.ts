@@ -217,9 +217,6 @@ class Core implements GatewayCore {
     const { incarnation } = this;
     this.#path.setEventFilters(directory.eventFilters());
     this.#removers.push(
-      directory.onChange((clientName) => {
-        if (clientName === undefined) this.#path.setEventFilters(directory.eventFilters());
-      }),
       bus.subscribe(frameSubject(incarnation), (message) => {
         if (this.#membership.holds()) this.#intake.take(message.payload);
         // Whatever waits for a client has been copied.
@@ -379,6 +376,8 @@ class Core implements GatewayCore {
   #tick(): void {
     if (this.#over || !this.#membership.ready || !this.#membership.holds()) return;
     const nowMs = this.#o.clock.nowMs();
+    // One array until something changes.
+    this.#path.setEventFilters(this.#o.directory.eventFilters());
     for (const link of this.#links) link.tick(nowMs);
     this.#claims.tick(nowMs);
     this.#retained.tick(nowMs);

@@ -54,6 +54,7 @@ export class PublishPath {
   readonly #topic = new LastTopic();
   #lastKey = '';
   #lastRoute: TopicRoute | undefined;
+  #eventFilters: readonly string[] = [];
   #eventIndex = new FilterIndex();
   #eventGeneration = 1;
   readonly #eventMatches: number[] = [];
@@ -62,8 +63,11 @@ export class PublishPath {
     this.#o = options;
   }
 
-  /** Topic filters of event subscriptions changed. */
+  /** Of event subscriptions; costs nothing while it is the same array, or still empty. */
   setEventFilters(topicFilters: readonly string[]): void {
+    const before = this.#eventFilters;
+    if (topicFilters === before || topicFilters.length + before.length === 0) return;
+    this.#eventFilters = topicFilters;
     this.#eventIndex = new FilterIndex();
     topicFilters.forEach((topicFilter, i) => this.#eventIndex.add(topicKey(topicFilter), i));
     this.#eventGeneration++;
