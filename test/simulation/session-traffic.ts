@@ -168,12 +168,25 @@ export class SessionTraffic {
     return cluster.runUntil(() => this.devices.every(({ online }) => online), 20_000);
   }
 
-  /** Ends all sessions. */
-  endAll(): void {
+  /** All leave in order; their sessions stay. */
+  leaveAll(): void {
     for (const { current, older } of this.devices) {
       for (const { client } of older) client.breakOff();
-      current?.client.disconnect(0);
+      current?.client.disconnect();
     }
+  }
+
+  /** Ends all sessions: by a clean start without expiry, or with the connection. */
+  endAll(): boolean {
+    const cluster = this.#cluster;
+    for (const device of this.devices) {
+      if (device.online) continue;
+      const gateway = cluster.pick(cluster.alive);
+      if (gateway !== undefined) this.connect(device, gateway, true, 0);
+    }
+    const areBack = cluster.runUntil(() => this.devices.every(({ online }) => online), 10_000);
+    for (const { current } of this.devices) current?.client.disconnect(0);
+    return areBack;
   }
 }
 
