@@ -46,6 +46,16 @@ export function logStreamConfig(
   };
 }
 
+/** Writer of the wills of a home (ADR 0014): its successors write under the same name. */
+export function willWriter(home: number): string {
+  return `will-${home}`;
+}
+
+/** Whether a writer's numbers count for ever, not only for one life of a process. */
+export function isLastingWriter(writer: string): boolean {
+  return writer.startsWith('will-');
+}
+
 /** `<incarnation>.<slot>` of a log subject: the writer whose record numbers rise. */
 export function writerOfSubject(subject: string): string {
   return subject.slice('log.00.'.length);

@@ -4,8 +4,9 @@
  *
  * Shape: a map in memory, its changes ride with the next state record, so that the numbers stored
  *        are those as of *decided*. Table 0 of the state log: writer → number, time.
- * Bound: writers silent for FORGET_MS of log time are forgotten.
+ * Bound: writers silent for FORGET_MS of log time are forgotten, but those of wills, one per home.
  */
+import { isLastingWriter } from '#log';
 import type { StateTables } from '#state';
 
 /** Table of the state log that belongs to the reader. */
@@ -83,7 +84,7 @@ export class WriterNumbers {
   #forget(logTimeMs: number): void {
     this.#lastForgetMs = logTimeMs;
     for (const [writer, known] of this.#writers) {
-      if (logTimeMs - known.storedAtMs <= FORGET_MS) continue;
+      if (logTimeMs - known.storedAtMs <= FORGET_MS || isLastingWriter(writer)) continue;
       this.#writers.delete(writer);
       this.#changed.add(writer);
     }

@@ -9,13 +9,25 @@ import type { Bus } from '#bus';
 import { DISPATCH_GROUP, type ReaderEvent, ReaderGroup } from '#reader';
 import { DispatchCounters } from './dispatch-counters.ts';
 import { SessionView } from '#session-store';
-import { RESIDENT_TABLES } from './filed-store.ts';
+import { CONSUMED_TABLE, FILED_FOR_TABLE } from './filed-store.ts';
+import { OUT_TABLE } from './out-table.ts';
 import { type DispatchLimits, PartitionOwner } from './partition-owner.ts';
 import { SessionBoard } from './session-board.ts';
 import { Switchboard } from './switchboard.ts';
+import { FIRED_NUMBER_TABLE, FIRED_TABLE } from './will-appender.ts';
+import { WILL_TABLE } from './will-keeper.ts';
 
 /** Empty ranges to every gateway (protocol 26). */
 export const BEACON_MS = 200;
+/** Tables of the state log whose values stay in memory. */
+const RESIDENT_TABLES: ReadonlySet<number> = new Set([
+  CONSUMED_TABLE,
+  FILED_FOR_TABLE,
+  OUT_TABLE,
+  WILL_TABLE,
+  FIRED_TABLE,
+  FIRED_NUMBER_TABLE,
+]);
 /** Repeats of unanswered things, every so many beacons. */
 const BEACONS_PER_TICK = 2;
 

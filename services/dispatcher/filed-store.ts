@@ -15,8 +15,6 @@ import { decodeGenerations, encodeGenerations } from './generation-list.ts';
 export const FILED_TABLE = 2;
 export const CONSUMED_TABLE = 3;
 export const FILED_FOR_TABLE = 4;
-/** Tables whose values the state log keeps in memory. */
-export const RESIDENT_TABLES: ReadonlySet<number> = new Set([CONSUMED_TABLE, FILED_FOR_TABLE]);
 
 /** Generations in one list: it fits a state record several times. */
 const LIST_LENGTH_MAX = 16_384;

@@ -24,6 +24,10 @@ import type { TailRecord } from './record-tail.ts';
 import type { BoardSession, BoardUser, SessionBoard } from './session-board.ts';
 import { SessionDesk } from './session-desk.ts';
 import { SessionHome } from './session-home.ts';
+import { OutTable } from './out-table.ts';
+import { SessionRecords } from './session-records.ts';
+import { WillAppender } from './will-appender.ts';
+import { WillKeeper } from './will-keeper.ts';
 import { SessionQueues } from './session-queues.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { UndurableLimit } from './undurable-limit.ts';
@@ -51,6 +55,7 @@ export class OwnerSessions implements BoardUser {
   #recovery: { close: () => void } | undefined;
   #log: StateLog | undefined;
   #home: SessionHome | undefined;
+  #appender: WillAppender | undefined;
   #begun = false;
   #ended = false;
 
@@ -146,8 +151,8 @@ export class OwnerSessions implements BoardUser {
 
   /** All gateways have answered and the view is new enough (S8). */
   begin(): void {
-    const { context, board, switchboard, claims, links } = this.#o;
-    const { partition, partitions, clock, checkpoint } = context;
+    const { context, board } = this.#o;
+    const { partition, checkpoint } = context;
     for (const session of board.sessions) {
       const last = Math.max(session.record.cursor[partition] ?? 0, checkpoint);
       this.sessions.begin(session, last, this.#liveAfter(session.record));
@@ -155,16 +160,26 @@ export class OwnerSessions implements BoardUser {
     this.queues.recover(partition, (generation) => board.session(generation));
     board.addUser(this);
     this.#begun = true;
-    if (this.#log === undefined) return;
-    this.#home = new SessionHome({
+    if (this.#log !== undefined) this.#home = this.#makeHome(this.#log);
+  }
+
+  #makeHome(log: StateLog): SessionHome {
+    const { context, board, switchboard, claims, links } = this.#o;
+    const { partition, partitions, clock, bus, state, holds } = context;
+    const isAlive = (incarnation: string): boolean => switchboard.line(incarnation) !== undefined;
+    const { view } = board;
+    const records = view.recordsOf(partition);
+    this.#appender = new WillAppender({ bus, clock, state, home: partition, holds });
+    return new SessionHome({
       clock,
       home: partition,
       partitions,
-      log: this.#log,
       claims,
-      records: board.view.recordsOf(partition),
-      revision: board.view.revision(partition),
-      isAlive: (incarnation) => switchboard.line(incarnation) !== undefined,
+      records: new SessionRecords(clock, log, records, view.revision(partition)),
+      state,
+      wills: new WillKeeper({ clock, state, partitions, appender: this.#appender, isAlive }),
+      outs: new OutTable(state),
+      isAlive,
       checkpoints: () => this.#checkpoints(),
       decide: (incarnation, decision) => {
         links.get(incarnation)?.decisions.push(decision);
@@ -196,6 +211,7 @@ export class OwnerSessions implements BoardUser {
     this.#recovery?.close();
     this.#log?.close();
     this.#home?.close();
+    this.#appender?.close();
     this.jobs.close();
     this.#o.board.removeUser(this);
   }
@@ -262,6 +278,9 @@ export class OwnerSessions implements BoardUser {
         return;
       case 'change':
         this.#home?.change(message);
+        return;
+      case 'out':
+        this.#home?.out(message);
         return;
       default:
         this.desk.onRequest(link, message);

@@ -1,9 +1,8 @@
 /**
- * Session home — writes the records of the stored sessions whose home this partition is (S1).
+ * Session home — decides about client identifiers and writes what is kept of their sessions: records,
+ * wills, QoS 2 deliveries (docs/adr/0012 S1, 0014).
  *
- * Shape: claims, changes and releases come in, decisions go out when the record is durable in the
- *        session log. One map client identifier → record, taken over from the view, newer than it
- *        by what is under way.
+ * Shape: claims, changes, steps and releases come in, decisions go out when what they put is durable.
  * Take-over: who holds the identifier is asked to leave first; its release brings the exact cursor.
  *        After LEAVE_WAIT_MS it is taken without.
  * Pace:  sessions at an ended gateway become offline, and expired ones end, SESSIONS_PER_TICK at a
@@ -12,17 +11,13 @@
 import type { Clock, Timer } from '#base';
 import type { ClaimDecision, GatewayMessage, GrantedSession, LeavingSession } from '#frames';
 import type { Position } from '#log';
-import {
-  encodeSession,
-  META_TABLE,
-  REVISION_KEY,
-  SESSION_TABLE,
-  type SessionRecord,
-  type StoredSubscription,
-} from '#session-store';
+import type { SessionRecord } from '#session-store';
 import type { StateTables } from '#state';
-import { ExpiryCalendar } from './expiry-calendar.ts';
 import type { HomeClaims } from './home-claims.ts';
+import type { OutTable } from './out-table.ts';
+import type { SessionRecords } from './session-records.ts';
+import { changedSubscriptions } from './subscription-change.ts';
+import type { WillKeeper } from './will-keeper.ts';
 
 /** Wait for the release of an older connection. */
 export const LEAVE_WAIT_MS = 200;
@@ -32,6 +27,7 @@ const SESSIONS_PER_TICK = 500;
 type Claim = Extract<GatewayMessage, { t: 'claim' }>;
 type Release = Extract<GatewayMessage, { t: 'release' }>;
 type Change = Extract<GatewayMessage, { t: 'change' }>;
+type Out = Extract<GatewayMessage, { t: 'out' }>;
 
 interface PendingClaim {
   readonly claim: Claim;
@@ -42,10 +38,12 @@ export interface SessionHomeOptions {
   readonly clock: Clock;
   readonly home: number;
   readonly partitions: number;
-  readonly log: StateTables;
   readonly claims: HomeClaims;
-  readonly records: Iterable<SessionRecord>;
-  readonly revision: number;
+  readonly records: SessionRecords;
+  /** State log of the partition: wills and QoS 2 deliveries are in it. */
+  readonly state: Pick<StateTables, 'whenDurable'>;
+  readonly wills: WillKeeper;
+  readonly outs: OutTable;
   readonly isAlive: (incarnation: string) => boolean;
   /** Per partition the checkpoint that is known to be durable. */
   readonly checkpoints: () => readonly Position[];
@@ -54,28 +52,26 @@ export interface SessionHomeOptions {
 
 export class SessionHome {
   readonly #o: SessionHomeOptions;
-  readonly #records = new Map<string, SessionRecord>();
-  readonly #expiry = new ExpiryCalendar();
   readonly #pending = new Map<string, PendingClaim>();
   /** Sessions at ended gateways, to be written as offline. */
   #stranded: string[] = [];
-  #revision: number;
   #closed = false;
 
   constructor(options: SessionHomeOptions) {
     this.#o = options;
-    this.#revision = options.revision;
-    for (const record of options.records) {
-      this.#records.set(record.clientIdentifier, record);
-      this.#expiry.set(record.clientIdentifier, record.expiresAtMs);
-      if (record.at !== undefined && !options.isAlive(record.at.incarnation)) {
-        this.#stranded.push(record.clientIdentifier);
-      }
+    const { records, isAlive, wills, outs, partitions, home } = options;
+    for (const { at, clientIdentifier } of records.values()) {
+      if (at !== undefined && !isAlive(at.incarnation)) this.#stranded.push(clientIdentifier);
+    }
+    wills.recover((clientIdentifier) => this.#expirySeconds(clientIdentifier));
+    const generations = new Set([...records.values()].map(({ generation }) => generation));
+    for (const generation of [...outs.generations]) {
+      if (generation % partitions === home && !generations.has(generation)) outs.end(generation);
     }
   }
 
   get sessionCount(): number {
-    return this.#records.size;
+    return this.#o.records.size;
   }
 
   close(): void {
@@ -85,9 +81,11 @@ export class SessionHome {
   }
 
   claim(claim: Claim): void {
-    const { claims, isAlive } = this.#o;
+    const { claims, isAlive, records } = this.#o;
     const { inc, connection, clientIdentifier, authenticationName } = claim;
-    const record = this.#current(clientIdentifier);
+    const found = records.get(clientIdentifier);
+    if (found !== undefined && records.isExpired(found)) this.#end(found);
+    const record = records.get(clientIdentifier);
     if (record !== undefined && !isSameName(record.authenticationName, authenticationName)) {
       const refused = { connection, granted: false, reason: 'session_name_owned' } as const;
       return this.#o.decide(inc, refused);
@@ -126,37 +124,50 @@ export class SessionHome {
   }
 
   #grant(claim: Claim): void {
-    const { inc, connection, clientIdentifier, authenticationName } = claim;
-    const { claims, log } = this.#o;
+    const { inc, connection, clientIdentifier, authenticationName, will } = claim;
+    const { claims, records, wills } = this.#o;
     // Asked for again, or by a connection that has been ended meanwhile.
     const decision = claims.claim(inc, connection, clientIdentifier, authenticationName);
     if (!('granted' in decision) || !decision.granted) return this.#o.decide(inc, decision);
+    const isWiped = this.#wipe(claim);
     const session = this.#attach(claim);
     const granted = session === undefined ? decision : { ...decision, session };
-    if (session === undefined && !this.#wipe(clientIdentifier)) {
-      return this.#o.decide(inc, granted);
-    }
-    log.whenDurable(() => this.#o.decide(inc, granted));
+    const at = { incarnation: inc, connection };
+    const hasWill = wills.attach(clientIdentifier, at, will, session?.present === true);
+    if (session === undefined && !isWiped && !hasWill) return this.#o.decide(inc, granted);
+    this.#whenDurable(() => {
+      const current = session === undefined ? undefined : records.get(clientIdentifier);
+      // Gone meanwhile: its gateway hears so by another way.
+      if (session !== undefined && current?.stay !== session.stay) return;
+      this.#o.decide(inc, granted);
+    });
+  }
+
+  /** Ends the session that this claim does not go on with. True: there was one. */
+  #wipe({ inc, connection, clientIdentifier, cleanStart }: Claim): boolean {
+    const old = this.#o.records.get(clientIdentifier);
+    if (old === undefined || !cleanStart) return false;
+    // Asked for again: it is its own.
+    if (old.at !== undefined && isAt(old.at, inc, connection)) return false;
+    this.#end(old);
+    return true;
   }
 
   /** The session that this connection gets; undefined: a clean one. */
   #attach(claim: Claim): GrantedSession | undefined {
-    const { inc, connection, clientIdentifier, authenticationName, cleanStart } = claim;
+    const { inc, connection, clientIdentifier, authenticationName } = claim;
     const { sessionExpirySeconds } = claim;
-    const old = this.#current(clientIdentifier);
-    if (old?.at !== undefined && isAt(old.at, inc, connection)) return grantOf(old);
-    const present = old !== undefined && !cleanStart;
-    if (!present && sessionExpirySeconds === 0) return undefined;
-    const revision = ++this.#revision;
-    const { home, partitions } = this.#o;
-    const kept = present
-      ? old
-      : {
-          generation: revision * partitions + home,
-          subscriptions: [],
-          cursor: Array.from<number>({ length: partitions }).fill(0),
-          inFlight: [],
-        };
+    const { home, partitions, records } = this.#o;
+    const old = records.get(clientIdentifier);
+    if (old?.at !== undefined && isAt(old.at, inc, connection)) return this.#grantOf(old);
+    if (old === undefined && sessionExpirySeconds === 0) return undefined;
+    const revision = records.nextRevision();
+    const kept = old ?? {
+      generation: revision * partitions + home,
+      subscriptions: [],
+      cursor: Array.from<number>({ length: partitions }).fill(0),
+      inFlight: [],
+    };
     const record: SessionRecord = {
       clientIdentifier,
       authenticationName,
@@ -171,154 +182,119 @@ export class SessionHome {
       sessionExpirySeconds,
       expiresAtMs: Infinity,
     };
-    this.#put(record);
-    return grantOf(record);
+    records.put(record);
+    return this.#grantOf(record);
   }
 
-  /** True: there was a session, which a clean connection ends. */
-  #wipe(clientIdentifier: string): boolean {
-    if (!this.#records.has(clientIdentifier)) return false;
-    this.#delete(clientIdentifier);
-    return true;
+  #grantOf(record: SessionRecord): GrantedSession {
+    const { generation, stay, revision, subscriptions, cursor, inFlight } = record;
+    // A session that began with this attach was not there before.
+    const present = Math.floor(generation / this.#o.partitions) !== stay;
+    const outs = this.#o.outs.entries(generation);
+    return { present, generation, stay, revision, subscriptions, cursor, inFlight, outs };
   }
 
   release(message: Release): void {
-    const { inc, connection, clientIdentifier, leaving } = message;
-    const { claims, log, decide } = this.#o;
+    const { inc, connection, clientIdentifier, leaving, publishesWill } = message;
+    const { claims, records, wills, decide } = this.#o;
     const decision = claims.release(inc, connection, clientIdentifier);
-    const record = this.#records.get(clientIdentifier);
-    if (record?.at !== undefined && isAt(record.at, inc, connection)) this.#leave(record, leaving);
+    const record = records.get(clientIdentifier);
+    const isStay = record?.at !== undefined && isAt(record.at, inc, connection);
+    const at = { incarnation: inc, connection };
+    const expirySeconds = isStay ? (leaving?.sessionExpirySeconds ?? 0) : 0;
+    const hadWill = wills.release(clientIdentifier, at, publishesWill === true, expirySeconds);
+    if (isStay) this.#leave(record, leaving);
     const pending = this.#pending.get(clientIdentifier);
     if (pending !== undefined) {
       const { claim } = pending;
       if (claim.inc === inc && claim.connection === connection) this.#dropPending(clientIdentifier);
       else this.#goOn(clientIdentifier);
     }
-    if (leaving === undefined) return decide(inc, decision);
+    if (leaving === undefined && !isStay && !hadWill) return decide(inc, decision);
     // Also when another has it: what ended the stay is at or below this revision.
-    const revision = this.#revision;
-    log.whenDurable(() => decide(inc, { connection, released: true, revision }));
+    const { revision } = records;
+    this.#whenDurable(() => decide(inc, { connection, released: true, revision }));
   }
 
   #leave(record: SessionRecord, leaving: LeavingSession | undefined): void {
+    const { records, clock } = this.#o;
     const sessionExpirySeconds = leaving?.sessionExpirySeconds ?? record.sessionExpirySeconds;
-    if (sessionExpirySeconds === 0) return this.#delete(record.clientIdentifier);
+    if (sessionExpirySeconds === 0) return this.#end(record);
     const cursor = record.cursor.map((known, p) => Math.max(known, leaving?.cursor[p] ?? 0));
-    this.#put({
+    records.put({
       ...record,
-      revision: ++this.#revision,
+      revision: records.nextRevision(),
       at: undefined,
       cursor,
-      inFlight: leaving?.inFlight ?? [],
+      inFlight: leaving?.inFlight ?? record.inFlight,
       sessionExpirySeconds,
-      expiresAtMs: this.#o.clock.wallMs() + sessionExpirySeconds * 1_000,
+      expiresAtMs: clock.wallMs() + sessionExpirySeconds * 1_000,
     });
+  }
+
+  #end({ clientIdentifier, generation }: SessionRecord): void {
+    const { records, outs, wills } = this.#o;
+    records.delete(clientIdentifier);
+    outs.end(generation);
+    wills.sessionEnded(clientIdentifier);
   }
 
   change(message: Change): void {
     const { inc, connection, clientIdentifier, number } = message;
-    const record = this.#records.get(clientIdentifier);
+    const { records, checkpoints, decide } = this.#o;
+    const record = records.get(clientIdentifier);
     if (record?.at === undefined || !isAt(record.at, inc, connection)) return;
+    let { revision } = record;
     if (number === record.changes + 1) {
-      const subscriptions = this.#changed(record, message);
-      const revision = ++this.#revision;
-      this.#put({ ...record, revision, changes: number, subscriptions });
+      const subscriptions = changedSubscriptions(record, message, checkpoints());
+      revision = records.nextRevision();
+      records.put({ ...record, revision, changes: number, subscriptions });
     } else if (number !== record.changes) return;
-    const { revision } = this.#records.get(clientIdentifier) ?? record;
-    this.#o.log.whenDurable(() => this.#o.decide(inc, { connection, changed: number, revision }));
+    records.whenDurable(() => decide(inc, { connection, changed: number, revision }));
   }
 
-  #changed(record: SessionRecord, { add, remove }: Change): readonly StoredSubscription[] {
-    const checkpoints = this.#o.checkpoints();
-    const kept = new Map(record.subscriptions.map((s) => [s.topicFilter, prune(s, checkpoints)]));
-    for (const topicFilter of remove) kept.delete(topicFilter);
-    for (const subscription of add) {
-      const known = kept.get(subscription.topicFilter);
-      // A repeated SUBSCRIBE changes the options, not since when it counts.
-      const { starts: _starts, ...options } = subscription;
-      kept.set(
-        subscription.topicFilter,
-        known === undefined
-          ? subscription
-          : { ...options, ...(known.starts === undefined ? {} : { starts: known.starts }) },
-      );
-    }
-    return [...kept.values()];
+  out({ inc, connection, clientIdentifier, number, steps, acknowledged }: Out): void {
+    const { records, outs, state, decide } = this.#o;
+    const record = records.get(clientIdentifier);
+    if (record?.at === undefined || !isAt(record.at, inc, connection)) return;
+    outs.step(record.generation, steps, acknowledged);
+    state.whenDurable(() => decide(inc, { connection, stepped: number }));
   }
 
   gatewayEnded(incarnation: string): void {
-    for (const { clientIdentifier, at } of this.#records.values()) {
+    const { records, wills } = this.#o;
+    for (const { clientIdentifier, at } of records.values()) {
       if (at?.incarnation === incarnation) this.#stranded.push(clientIdentifier);
     }
+    wills.gatewayEnded(incarnation, (clientIdentifier) => this.#expirySeconds(clientIdentifier));
     for (const [clientIdentifier, { claim }] of this.#pending) {
       if (claim.inc === incarnation) this.#dropPending(clientIdentifier);
       else this.#goOn(clientIdentifier);
     }
   }
 
+  /** How long a session outlives its connection. */
+  #expirySeconds(clientIdentifier: string): number {
+    return this.#o.records.get(clientIdentifier)?.sessionExpirySeconds ?? 0;
+  }
+
   /** A few times a second. */
   tick(): void {
+    const { records, wills, isAlive } = this.#o;
     for (const clientIdentifier of this.#stranded.splice(0, SESSIONS_PER_TICK)) {
-      const record = this.#records.get(clientIdentifier);
-      if (record?.at === undefined || this.#o.isAlive(record.at.incarnation)) continue;
+      const record = records.get(clientIdentifier);
+      if (record?.at === undefined || isAlive(record.at.incarnation)) continue;
       this.#leave(record, undefined);
     }
-    const nowMs = this.#o.clock.wallMs();
-    for (const clientIdentifier of this.#expiry.due(nowMs, SESSIONS_PER_TICK)) {
-      const record = this.#records.get(clientIdentifier);
-      if (record !== undefined && record.expiresAtMs <= nowMs) this.#delete(clientIdentifier);
-    }
+    for (const record of records.expired(SESSIONS_PER_TICK)) this.#end(record);
+    wills.tick();
   }
 
-  /** The record, unless it has expired. */
-  #current(clientIdentifier: string): SessionRecord | undefined {
-    const record = this.#records.get(clientIdentifier);
-    if (record === undefined || record.expiresAtMs > this.#o.clock.wallMs()) return record;
-    this.#delete(clientIdentifier);
-    return undefined;
+  /** What was put into both logs. */
+  #whenDurable(onDurable: () => void): void {
+    const { records, state } = this.#o;
+    state.whenDurable(() => records.whenDurable(() => !this.#closed && onDurable()));
   }
-
-  #put(record: SessionRecord): void {
-    const { log } = this.#o;
-    this.#records.set(record.clientIdentifier, record);
-    this.#expiry.set(record.clientIdentifier, record.expiresAtMs);
-    log.put(SESSION_TABLE, record.clientIdentifier, encodeSession(record));
-    this.#putRevision();
-  }
-
-  #delete(clientIdentifier: string): void {
-    this.#records.delete(clientIdentifier);
-    this.#expiry.set(clientIdentifier, Infinity);
-    this.#o.log.delete(SESSION_TABLE, clientIdentifier);
-    this.#revision++;
-    this.#putRevision();
-  }
-
-  #putRevision(): void {
-    const value = Buffer.allocUnsafe(8);
-    value.writeDoubleBE(this.#revision, 0);
-    this.#o.log.put(META_TABLE, REVISION_KEY, value);
-  }
-}
-
-function grantOf(record: SessionRecord): GrantedSession {
-  const { generation, stay, revision, subscriptions, cursor, inFlight } = record;
-  // A session that began with this attach was not there before.
-  const present = !isFirstStay(record);
-  return { present, generation, stay, revision, subscriptions, cursor, inFlight };
-}
-
-/** The generation is made of the revision of the attach that began it. */
-function isFirstStay({ generation, stay, cursor }: SessionRecord): boolean {
-  return Math.floor(generation / cursor.length) === stay;
-}
-
-/** Starts that every checkpoint has passed say nothing any more. */
-function prune(s: StoredSubscription, checkpoints: readonly Position[]): StoredSubscription {
-  const isPassed = s.starts?.every((start, p) => start <= (checkpoints[p] ?? 0)) === true;
-  if (!isPassed) return s;
-  const { starts: _starts, ...rest } = s;
-  return rest;
 }
 
 function isAt(

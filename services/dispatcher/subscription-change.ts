@@ -1,0 +1,37 @@
+/** Subscription change — what SUBSCRIBE and UNSUBSCRIBE make of a stored session's subscriptions. */
+import type { GatewayMessage } from '#frames';
+import type { Position } from '#log';
+import type { SessionRecord, StoredSubscription } from '#session-store';
+
+type Change = Extract<GatewayMessage, { t: 'change' }>;
+
+/** `checkpoints`: per partition; starts that all of them have passed are left out (protocol 15). */
+export function changedSubscriptions(
+  record: SessionRecord,
+  { add, remove }: Pick<Change, 'add' | 'remove'>,
+  checkpoints: readonly Position[],
+): readonly StoredSubscription[] {
+  const kept = new Map(record.subscriptions.map((s) => [s.topicFilter, prune(s, checkpoints)]));
+  for (const topicFilter of remove) kept.delete(topicFilter);
+  for (const subscription of add) {
+    const known = kept.get(subscription.topicFilter);
+    kept.set(
+      subscription.topicFilter,
+      // A repeated SUBSCRIBE changes the options, not since when it counts.
+      known === undefined ? subscription : withStarts(subscription, known.starts),
+    );
+  }
+  return [...kept.values()];
+}
+
+function prune(s: StoredSubscription, checkpoints: readonly Position[]): StoredSubscription {
+  const isPassed = s.starts?.every((start, p) => start <= (checkpoints[p] ?? 0)) === true;
+  return isPassed ? withStarts(s, undefined) : s;
+}
+
+function withStarts(
+  { starts: _starts, ...options }: StoredSubscription,
+  starts: readonly Position[] | undefined,
+): StoredSubscription {
+  return starts === undefined ? options : { ...options, starts };
+}
