@@ -8,6 +8,7 @@ import { type AppendResult, type Bus, connectNats, type GetResult } from '#bus';
 import { startNatsCluster, type TestNatsCluster } from '../fixtures/nats-cluster.ts';
 import { SteadyAppender } from '../fixtures/steady-appender.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
+import { busContract } from './bus.contract.ts';
 
 /** An election takes 4–9 s, and the machine may be busy. */
 const ELECTION_LIMIT_MS = 20_000;
@@ -36,6 +37,26 @@ after(async () => {
   for (const opened of buses) await opened.close();
   await cluster.stop();
 });
+
+/** What is above the streams' copies must not notice them. */
+busContract(
+  'three nats-servers',
+  async () => {
+    const unused = (): never => assert.fail('the contract is run without outages');
+    return {
+      connect: () => connectTo(0),
+      until: (condition, msMax = 5_000) =>
+        waitFor(condition, { limitMs: msMax }).then(() => undefined),
+      pass: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      crash: unused,
+      recover: unused,
+      stand: unused,
+      go: unused,
+      end: () => Promise.resolve(),
+    };
+  },
+  { replicas: 3, withoutOutages: true },
+);
 
 const leaderIndex = async (stream: string): Promise<number> =>
   cluster.names.indexOf(await cluster.leaderOf(stream));

@@ -10,7 +10,18 @@ import type { AppendResult, StreamConfig } from '#bus';
 import { followTests, outageTests } from './bus-follow.contract.ts';
 import { type BusHarness, bytes, type Fixture, plain, Probe } from './bus-probe.ts';
 
-export function busContract(name: string, start: () => Promise<BusHarness>): void {
+export interface ContractOptions {
+  /** Copies of the streams. Default 1. */
+  readonly replicas?: number;
+  /** Leave out what kills and stops the server. */
+  readonly withoutOutages?: boolean;
+}
+
+export function busContract(
+  name: string,
+  start: () => Promise<BusHarness>,
+  { replicas = 1, withoutOutages = false }: ContractOptions = {},
+): void {
   describe(`bus contract: ${name}`, () => {
     let streams = 0;
     let fixture: Fixture;
@@ -19,7 +30,7 @@ export function busContract(name: string, start: () => Promise<BusHarness>): voi
       const bus = await harness.connect('contract');
       const newStream = async (more?: Partial<StreamConfig>): Promise<string> => {
         const stream = `S${++streams}`;
-        await bus.ensureStream({ name: stream, subjects: [`${stream}.>`], replicas: 1, ...more });
+        await bus.ensureStream({ name: stream, subjects: [`${stream}.>`], replicas, ...more });
         return stream;
       };
       fixture = { harness, bus, probe: new Probe(harness, bus), newStream };
@@ -30,7 +41,7 @@ export function busContract(name: string, start: () => Promise<BusHarness>): voi
     appendTests(use);
     readTests(use);
     followTests(use);
-    outageTests(use);
+    if (!withoutOutages) outageTests(use);
   });
 }
 
