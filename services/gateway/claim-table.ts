@@ -5,21 +5,34 @@
  *        identifier) decides (protocol 16); what it has not answered is repeated at `tick`.
  * Owner: one per gateway. Cost: two map entries per connection.
  * Ends:  refused → the caller hears the reason; a granted one ends by `end` of the home (another
- *        connection took the identifier over) or by `release`, which is repeated until known.
+ *        connection took the identifier over) or by `release`, which is repeated until known. A
+ *        stored session travels with both: granted to us, put away with the release (ADR 0012).
  */
 import { hashText, partitionOf, type Reason } from '#base';
-import type { ClaimDecision, GatewayMessage, HeldIdentifier, Rank } from '#frames';
+import type {
+  ClaimDecision,
+  GatewayMessage,
+  GrantedSession,
+  HeldIdentifier,
+  LeavingSession,
+  Rank,
+} from '#frames';
 import type { LocalClient } from './port.ts';
 
 const ASK_AGAIN_MS = 500;
 /** A claim older than this shows in the report as unanswered (rule 9). */
 const UNANSWERED_MS = 2_000;
 
+/** What the home has decided; a stored session, if there is one. */
+export type ClaimOutcome = 'granted' | GrantedSession | Reason;
+
 interface Claim {
   readonly client: LocalClient;
   readonly home: number;
+  /** Of a stored session: goes with the release. */
+  leaving: LeavingSession | undefined;
   /** Undefined once the connection is over: only the release is left to be acknowledged. */
-  onDecision: ((decision: 'granted' | Reason) => void) | undefined;
+  onDecision: ((decision: ClaimOutcome) => void) | undefined;
   rank: Rank | undefined;
   /** How often it was asked for. */
   asks: number;
@@ -33,6 +46,8 @@ export interface ClaimTableOptions {
   readonly partitions: number;
   /** Sends to the owner of a partition; false: nothing could be sent now. */
   readonly send: (partition: number, message: GatewayMessage) => void;
+  /** The home has written the end of a stored session's stay. */
+  readonly onReleased?: (connection: number, home: number, revision: number) => void;
 }
 
 export class ClaimTable {
@@ -50,15 +65,15 @@ export class ClaimTable {
     return this.#byConnection.size;
   }
 
-  claim(
-    client: LocalClient,
-    nowMs: number,
-    onDecision: (decision: 'granted' | Reason) => void,
-  ): void {
-    const home = partitionOf(hashText(client.clientIdentifier), this.#o.partitions);
+  homeOf({ clientIdentifier }: LocalClient): number {
+    return partitionOf(hashText(clientIdentifier), this.#o.partitions);
+  }
+
+  claim(client: LocalClient, nowMs: number, onDecision: (decision: ClaimOutcome) => void): void {
     const claim: Claim = {
       client,
-      home,
+      home: this.homeOf(client),
+      leaving: undefined,
       onDecision,
       rank: undefined,
       asks: 0,
@@ -71,10 +86,12 @@ export class ClaimTable {
     this.#ask(claim);
   }
 
-  /** The connection is over: its identifier is given back. */
-  release(client: LocalClient, nowMs: number): void {
+  /** The connection is over: its identifier is given back, and its session is put away. */
+  release(client: LocalClient, nowMs: number, leaving?: LeavingSession): void {
     const claim = this.#byConnection.get(client.connectionNumber);
-    if (claim !== undefined && !claim.releasing) this.#giveBack(claim, nowMs);
+    if (claim === undefined || claim.releasing) return;
+    claim.leaving = leaving;
+    this.#giveBack(claim, nowMs);
   }
 
   #giveBack(claim: Claim, nowMs: number): void {
@@ -90,7 +107,10 @@ export class ClaimTable {
     const claim = this.#byConnection.get(decision.connection);
     if (claim === undefined) return;
     if ('released' in decision) {
-      if (claim.releasing) this.#forget(claim);
+      if (!claim.releasing) return;
+      this.#forget(claim);
+      if (claim.leaving === undefined) return;
+      this.#o.onReleased?.(decision.connection, claim.home, decision.revision);
       return;
     }
     if (claim.releasing || 'changed' in decision || 'stepped' in decision) return;
@@ -99,7 +119,7 @@ export class ClaimTable {
     if (decision.granted) {
       claim.rank = decision.rank;
       this.#waiting.delete(claim);
-      onDecision?.('granted');
+      onDecision?.(decision.session ?? 'granted');
     } else if (claim.rank === undefined) {
       // Asked more than once, a later answer may grant what nobody wants any more: give it back.
       if (claim.asks === 1) this.#forget(claim);
@@ -160,23 +180,18 @@ export class ClaimTable {
   }
 
   #ask(claim: Claim): void {
-    const { clientIdentifier, authenticationName, connectionNumber: connection } = claim.client;
-    const inc = this.#o.incarnation;
-    if (!claim.releasing) claim.asks++;
-    this.#o.send(
-      claim.home,
-      claim.releasing
-        ? { t: 'release', inc, connection, clientIdentifier }
-        : {
-            t: 'claim',
-            inc,
-            connection,
-            clientIdentifier,
-            authenticationName,
-            cleanStart: true,
-            sessionExpirySeconds: 0,
-          },
-    );
+    const { home, client, leaving } = claim;
+    const { clientIdentifier, connectionNumber: connection } = client;
+    const terms = { inc: this.#o.incarnation, connection, clientIdentifier };
+    if (claim.releasing) {
+      const put = leaving === undefined ? {} : { leaving };
+      this.#o.send(home, { t: 'release', ...terms, ...put });
+      return;
+    }
+    claim.asks++;
+    const { authenticationName, cleanStart, sessionExpirySeconds } = client;
+    const asked = { authenticationName, cleanStart, sessionExpirySeconds };
+    this.#o.send(home, { t: 'claim', ...terms, ...asked });
   }
 
   #forget(claim: Claim): void {

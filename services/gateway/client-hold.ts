@@ -8,7 +8,7 @@
 import { messageLength, type Position, readMessage, writeMessage } from '#log';
 import { PublishView } from '#mqtt';
 import type { Delivery, LiveHold, LocalClient } from './port.ts';
-import { NO_POSITION } from './subscription-table.ts';
+import { NO_POSITION } from './route.ts';
 
 /** As much as may wait in the output of a connection. */
 export const HELD_BYTES_MAX = 8 * 1024 * 1024;
@@ -28,6 +28,8 @@ interface PartitionHold {
 export interface ClientHoldOptions {
   /** Whether a message may still be sent after it was held; `looks`: subscriptions have changed. */
   mayDeliver(client: LocalClient, view: PublishView, looks: boolean): boolean;
+  /** A delivery of a stored session was not sent. */
+  dropped(client: LocalClient, ticket: number): void;
 }
 
 export class ClientHold implements LiveHold {
@@ -49,6 +51,10 @@ export class ClientHold implements LiveHold {
     return this.#partitions.size === 0;
   }
 
+  holds(partition: number): boolean {
+    return this.#partitions.has(partition);
+  }
+
   begin(partition: number): void {
     const hold = this.#partitions.get(partition);
     if (hold === undefined) this.#partitions.set(partition, { fetches: 1, held: [] });
@@ -67,7 +73,7 @@ export class ClientHold implements LiveHold {
       readMessage(message, 0, this.#view);
       if (this.#o.mayDeliver(this.#client, this.#view, this.#unsubscribed)) {
         this.#client.deliver(this.#view, qos, delivery, ticket, 0);
-      }
+      } else if (ticket > 0) this.#o.dropped(this.#client, ticket);
     }
   }
 

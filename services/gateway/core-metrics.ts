@@ -1,47 +1,34 @@
 /** What the gateway's core shows at /metrics; plain counters elsewhere, read at scrape time. */
 import type { PartitionAppender } from '#log';
 import type { Metrics, Sample } from '#runtime';
-import type { ClaimTable } from './claim-table.ts';
-import type { FrameIntake } from './frame-intake.ts';
-import type { OwnerLink } from './owner-link.ts';
-import type { PeerExchange } from './peer-exchange.ts';
-import type { PublishPath } from './publish-path.ts';
-import type { RetainedFetches } from './retained-fetches.ts';
-import type { SubscriptionTable } from './subscription-table.ts';
+import type { CoreParts } from './core-parts.ts';
 
-export interface CoreParts {
-  readonly links: readonly OwnerLink[];
-  readonly table: SubscriptionTable;
-  readonly peers: PeerExchange;
-  readonly claims: ClaimTable;
-  readonly appenders: readonly PartitionAppender[];
-  readonly path: PublishPath;
-  readonly intake: FrameIntake;
-  readonly retained: RetainedFetches;
-  readonly standsStill: () => boolean;
-}
-
-export function addCoreMetrics(metrics: Metrics, parts: CoreParts): void {
+export function addCoreMetrics(
+  metrics: Metrics,
+  parts: CoreParts,
+  standsStill: () => boolean,
+): void {
   addTraffic(metrics, parts);
   addLog(metrics, parts);
-  addState(metrics, parts);
+  addState(metrics, parts, standsStill);
+  addStays(metrics, parts);
 }
 
 function addTraffic(metrics: Metrics, parts: CoreParts): void {
-  const { path, peers, intake, links, retained } = parts;
+  const { path, peers, intake, links, retained, stays } = parts;
   metrics.counter('weir_publish_received_total', 'PUBLISHes taken from clients, by QoS', () =>
     path.received.map((count, qos): Sample => [{ qos: String(qos) }, count]),
   );
   metrics.counter(
     'weir_deliveries_total',
     'Deliveries handed to connected clients',
-    () => path.delivered,
+    () => path.delivered + stays.delivered,
   );
   metrics.counter(
     'weir_core_messages_dropped_total',
     'Messages dropped before they reached a client, by reason',
     (): Sample[] => [
-      [{ reason: 'message_expired' }, path.expired + retained.expired],
+      [{ reason: 'message_expired' }, path.expired + retained.expired + stays.expired],
       [{ reason: 'qos0_bus_unreachable' }, peers.dropped],
     ],
   );
@@ -107,8 +94,8 @@ function addLog(metrics: Metrics, { appenders }: CoreParts): void {
   );
 }
 
-function addState(metrics: Metrics, parts: CoreParts): void {
-  const { table, claims, peers, retained, standsStill } = parts;
+function addState(metrics: Metrics, parts: CoreParts, standsStill: () => boolean): void {
+  const { table, claims, peers, retained } = parts;
   metrics.counter(
     'weir_retained_delivered_total',
     'Retained messages handed to clients because of a new subscription',
@@ -132,5 +119,33 @@ function addState(metrics: Metrics, parts: CoreParts): void {
   metrics.gauge('weir_other_gateways', 'Other live gateways', () => peers.size);
   metrics.gauge('weir_stands_still', '1 while the lease deadline has passed', () =>
     standsStill() ? 1 : 0,
+  );
+}
+
+function addStays(metrics: Metrics, { stays }: CoreParts): void {
+  metrics.gauge('weir_stored_sessions', 'Stored sessions connected here', () => stays.size);
+  metrics.gauge(
+    'weir_stored_session_partitions',
+    'Stored sessions connected here, in each partition, by how they get their messages',
+    () => Object.entries(stays.modes()).map(([mode, count]): Sample => [{ mode }, count]),
+  );
+  metrics.gauge(
+    'weir_stored_sessions_leaving',
+    'Ends of stored sessions that their home has not written yet',
+    () => stays.ended.size,
+  );
+  metrics.counter('weir_queue_pages_total', 'Pages of queues taken', () => stays.pages);
+  metrics.gauge('weir_queue_pages_outstanding', 'Pages of queues asked for', () => {
+    return stays.desk.outstanding;
+  });
+  metrics.counter(
+    'weir_refilings_total',
+    'Sessions that were live in a partition and had it filed again, by cause',
+    () => Object.entries(stays.refilings).map(([cause, count]): Sample => [{ cause }, count]),
+  );
+  metrics.gauge(
+    'weir_queue_held_bytes',
+    'Live messages held back until a queue has been read',
+    () => stays.heldBytes,
   );
 }

@@ -1,37 +1,26 @@
 /**
  * Gateway core — everything of a gateway but its sockets: lease, interest, claims, log, frames.
  *
- * Shape: glue. Each part has one file; here they are made, wired and given their subjects:
+ * Shape: glue. The parts are made in core-parts.ts; here they are given their subjects:
  *        frame.<incarnation> (owners), peer.<incarnation> and heard.<incarnation> (gateways).
  * Owner: one per incarnation: a core whose lease was refused is over, the process starts anew.
+ * Stored: sessions that outlive their connection are in stored-sessions.ts and stay-table.ts.
  * Pause: sockets are not read while the gateway stands still or an appender is full.
  */
 import type { Clock, Random, Reason, Timer } from '#base';
 import type { Bus } from '#bus';
 import { decodeHeard, frameSubject, hear, heardSubject, peerSubject } from '#frames';
-import { InterestPublisher } from '#interest';
-import { type AppenderOptions, PartitionAppender, RECORD_BYTES_DEFAULT } from '#log';
 import type { PublishView } from '#mqtt';
 import type { Directory } from '#registry';
 import type { Logger, Metrics } from '#runtime';
-import { ClaimTable } from './claim-table.ts';
-import { addCoreMetrics } from './core-metrics.ts';
-import { FrameIntake } from './frame-intake.ts';
-import { Membership } from './membership.ts';
-import { OwnerLink } from './owner-link.ts';
-import { OwnerMailbox } from './owner-mailbox.ts';
-import { PeerExchange } from './peer-exchange.ts';
-import type { GatewayCore, LocalClient, PublishOutcome, Subscription } from './port.ts';
 import type { Departure, SessionGrant } from '#session';
-import { PublishPath } from './publish-path.ts';
-import { RetainedFetches } from './retained-fetches.ts';
-import { SubscribeFlow } from './subscribe-flow.ts';
-import { SubscriptionTable } from './subscription-table.ts';
+import { addCoreMetrics } from './core-metrics.ts';
+import { type AppenderLimits, CoreParts } from './core-parts.ts';
+import { Membership } from './membership.ts';
+import type { GatewayCore, LocalClient, PublishOutcome, Subscription } from './port.ts';
 
 /** How often unanswered requests and waiting SUBSCRIBEs are looked at. */
 const TICK_MS = 100;
-/** Room for the headers of an append. */
-const RECORD_HEADERS_BYTES = 1_024;
 /** An orderly end waits so long for appends under way. */
 const CLOSE_WAIT_MS = 2_000;
 
@@ -46,20 +35,8 @@ export interface GatewayCoreOptions {
   /** Name of this process for people. */
   readonly instance: string;
   /** What bounds its appenders; tests hand in smaller ones. */
-  readonly limits?: Pick<
-    AppenderOptions,
-    'recordMessagesMax' | 'recordBytesMax' | 'pendingBytesMax'
-  >;
+  readonly limits?: AppenderLimits;
 }
-
-/** What a client gets that asked for nothing to be kept. */
-const CLEAN_SESSION: SessionGrant = {
-  sessionPresent: false,
-  isStored: false,
-  subscriptions: [],
-  inFlight: [],
-  received: [],
-};
 
 export function createGatewayCore(options: GatewayCoreOptions): GatewayCore {
   return new Core(options);
@@ -68,17 +45,7 @@ export function createGatewayCore(options: GatewayCoreOptions): GatewayCore {
 class Core implements GatewayCore {
   readonly incarnation: string;
   readonly #o: GatewayCoreOptions;
-  readonly #links: readonly OwnerLink[];
-  readonly #mailbox: OwnerMailbox;
-  readonly #table: SubscriptionTable;
-  readonly #peers: PeerExchange;
-  readonly #interest: InterestPublisher;
-  readonly #claims: ClaimTable;
-  readonly #appenders: readonly PartitionAppender[];
-  readonly #path: PublishPath;
-  readonly #subscribes: SubscribeFlow;
-  readonly #retained: RetainedFetches;
-  readonly #intake: FrameIntake;
+  readonly #p: CoreParts;
   readonly #membership: Membership;
   readonly #clients = new Set<LocalClient>();
   readonly #pauseListeners: ((paused: boolean) => void)[] = [];
@@ -92,76 +59,12 @@ class Core implements GatewayCore {
 
   constructor(options: GatewayCoreOptions) {
     this.#o = options;
-    const { bus, clock, random, partitions } = options;
-    const each = Array.from({ length: partitions }, (_, partition) => partition);
-    const incarnation = newIncarnation(random);
-    this.incarnation = incarnation;
-    const seed = Math.floor(random() * 0x1_0000_0000);
-    this.#mailbox = new OwnerMailbox(bus, clock, partitions);
-    this.#links = each.map(
-      (p) => new OwnerLink(p, incarnation, (message) => this.#mailbox.send(p, message)),
-    );
-    this.#table = new SubscriptionTable(partitions, seed);
-    this.#peers = new PeerExchange({ bus, clock, incarnation, seed });
-    this.#interest = new InterestPublisher(bus, clock, incarnation);
-    const send = this.#mailbox.send.bind(this.#mailbox);
-    this.#claims = new ClaimTable({ incarnation, partitions, send });
-    this.#appenders = each.map(
-      (partition) =>
-        new PartitionAppender({
-          ...options.limits,
-          recordBytesMax: recordBytesMax(options),
-          bus,
-          clock,
-          partition,
-          incarnation,
-          onDrain: () => this.#setFull(partition, false),
-        }),
-    );
-    this.#path = new PublishPath({
-      clock,
-      partitions,
-      table: this.#table,
-      peers: this.#peers,
-      appenders: this.#appenders,
-      onFull: (partition) => this.#setFull(partition, true),
-    });
-    this.#subscribes = new SubscribeFlow(this.#links, this.#peers, clock);
-    this.#retained = new RetainedFetches({
-      clock,
-      incarnation,
-      links: this.#links,
-      send,
-      isSubscribed: (client, topic) => this.#table.isSubscribed(client, topic),
-    });
-    this.#intake = this.#makeIntake();
+    this.incarnation = newIncarnation(options.random);
+    const { incarnation } = this;
+    const onFull = this.#setFull.bind(this);
+    this.#p = new CoreParts({ ...options, incarnation, onFull });
     this.#membership = this.#makeMembership();
-    addCoreMetrics(options.metrics, {
-      links: this.#links,
-      table: this.#table,
-      peers: this.#peers,
-      claims: this.#claims,
-      appenders: this.#appenders,
-      path: this.#path,
-      intake: this.#intake,
-      retained: this.#retained,
-      standsStill: () => this.#still,
-    });
-  }
-
-  #makeIntake(): FrameIntake {
-    return new FrameIntake({
-      clock: this.#o.clock,
-      incarnation: this.incarnation,
-      links: this.#links,
-      table: this.#table,
-      path: this.#path,
-      claims: this.#claims,
-      subscribes: this.#subscribes,
-      interest: this.#interest,
-      mailbox: this.#mailbox,
-      retained: this.#retained,
-    });
+    addCoreMetrics(options.metrics, this.#p, () => this.#still);
   }
 
   #makeMembership(): Membership {
@@ -171,17 +74,20 @@ class Core implements GatewayCore {
       clock,
       incarnation: this.incarnation,
       instance,
-      links: this.#links,
-      filterVersion: () => this.#interest.version,
-      claimsUnanswered: (partition, nowMs) => this.#claims.unanswered(partition, nowMs),
+      links: this.#p.links,
+      filterVersion: () => this.#p.interest.version,
+      floor: () => this.#p.stays.floor(),
+      known: () => this.#p.stays.known,
+      homeUnanswered: (partition, nowMs) =>
+        this.#p.claims.unanswered(partition, nowMs) || this.#p.changes.unanswered(partition, nowMs),
       onReport: (other, filterVersion) => {
-        this.#peers.join(other);
+        this.#p.peers.join(other);
         // A delta that was lost shows here, also when nobody waits for it.
-        this.#peers.interest.require(other, filterVersion);
+        this.#p.peers.interest.require(other, filterVersion);
       },
       onLeave: (other) => {
-        this.#peers.leave(other);
-        this.#subscribes.checkSoon();
+        this.#p.peers.leave(other);
+        this.#p.subscribes.checkSoon();
       },
       onReady: () => {
         logger.info('gateway registered', { incarnation: this.incarnation });
@@ -198,7 +104,7 @@ class Core implements GatewayCore {
       this.#membership.ready &&
       this.#membership.holds() &&
       this.#o.directory.ready &&
-      this.#links.every((link) => link.done !== undefined)
+      this.#p.links.every((link) => link.done !== undefined)
     );
   }
   get standsStill(): boolean {
@@ -215,18 +121,18 @@ class Core implements GatewayCore {
   start(): void {
     const { bus, directory } = this.#o;
     const { incarnation } = this;
-    this.#path.setEventFilters(directory.eventFilters());
+    this.#p.path.setEventFilters(directory.eventFilters());
     this.#removers.push(
       bus.subscribe(frameSubject(incarnation), (message) => {
-        if (this.#membership.holds()) this.#intake.take(message.payload);
+        if (this.#membership.holds()) this.#p.intake.take(message.payload);
         // Whatever waits for a client has been copied.
         bus.giveBack(message.payload);
       }),
       bus.subscribe(peerSubject(incarnation), (message) => {
         const holds = this.#membership.holds();
-        this.#peers.receive(message.payload, (view) => {
-          if (holds) this.#path.deliverFromPeer(view);
-          else this.#peers.dropped++;
+        this.#p.peers.receive(message.payload, (view) => {
+          if (holds) this.#p.path.deliverFromPeer(view);
+          else this.#p.peers.dropped++;
         });
         bus.giveBack(message.payload);
       }),
@@ -235,10 +141,10 @@ class Core implements GatewayCore {
         heardSubject(incarnation),
         decodeHeard,
         (heard) => {
-          this.#peers.heard(heard);
-          this.#subscribes.checkSoon();
+          this.#p.peers.heard(heard);
+          this.#p.subscribes.checkSoon();
         },
-        () => this.#peers.damaged++,
+        () => this.#p.peers.damaged++,
       ),
     );
     this.#membership.join();
@@ -247,16 +153,22 @@ class Core implements GatewayCore {
 
   connect(client: LocalClient, onDecision: (decision: SessionGrant | Reason) => void): void {
     this.#clients.add(client);
-    this.#claims.claim(client, this.#o.clock.nowMs(), (decision) =>
-      onDecision(decision === 'granted' ? CLEAN_SESSION : decision),
-    );
+    const { clock } = this.#o;
+    this.#p.claims.claim(client, clock.nowMs(), (outcome) => {
+      const decision = this.#p.stored.grantOf(client, this.#p.claims.homeOf(client), outcome);
+      onDecision(decision);
+      // CONNACK goes before what was queued.
+      this.#p.stays.of(client)?.begin(clock.nowMs());
+    });
   }
 
-  disconnect(client: LocalClient, _departure: Departure): void {
+  disconnect(client: LocalClient, departure: Departure): void {
     if (!this.#clients.delete(client)) return;
-    this.#retained.dropClient(client);
-    this.#table.removeClient(client, (topicFilter) => this.#interest.remove(topicFilter));
-    if (!this.#over) this.#claims.release(client, this.#o.clock.nowMs());
+    const nowMs = this.#o.clock.nowMs();
+    const leaving = this.#p.stored.leave(client, departure);
+    this.#p.retained.dropClient(client);
+    this.#p.table.removeClient(client, (topicFilter) => this.#p.interest.remove(topicFilter));
+    if (!this.#over) this.#p.claims.release(client, nowMs, leaving);
   }
 
   subscribe(
@@ -267,18 +179,23 @@ class Core implements GatewayCore {
     const nowMs = this.#o.clock.nowMs();
     const fetches: (() => void)[] = [];
     let version = 0;
-    for (const s of subscriptions) {
-      const isNew = this.#table.entry(s.topicFilter)?.subscribers.has(client) !== true;
-      const entry = this.#table.add(client, s, () => this.#interest.add(s.topicFilter));
+    for (const s of this.#p.stored.withTerms(client, subscriptions)) {
+      const isNew = this.#p.table.entry(s.topicFilter)?.subscribers.has(client) !== true;
+      const entry = this.#p.table.add(client, s, () => this.#p.interest.add(s.topicFilter));
       version = Math.max(version, entry.version);
       if (s.retainHandling === 0 || (s.retainHandling === 1 && isNew)) {
-        fetches.push(this.#retained.prepare(client, s, entry, nowMs));
+        fetches.push(this.#p.retained.prepare(client, s, entry, nowMs));
       }
     }
-    this.#subscribes.wait(version, () => {
+    // Both the owners' answers to the filters and, for a stored session, its home's.
+    let unanswered = 2;
+    const answered = (): void => {
+      if (--unanswered > 0) return;
       onEffective();
       for (const start of fetches) start();
-    });
+    };
+    this.#p.subscribes.wait(version, answered);
+    this.#p.stored.subscribed(client, subscriptions, version, answered);
   }
 
   unsubscribe(
@@ -287,24 +204,36 @@ class Core implements GatewayCore {
     onEffective: () => void,
   ): boolean[] {
     const existed = topicFilters.map((topicFilter) => {
-      const existed = this.#table.remove(client, topicFilter, (gone) =>
-        this.#interest.remove(gone),
+      const existed = this.#p.table.remove(client, topicFilter, (gone) =>
+        this.#p.interest.remove(gone),
       );
-      this.#retained.unsubscribed(client, topicFilter);
+      this.#p.retained.unsubscribed(client, topicFilter);
       return existed;
     });
-    onEffective();
+    const gone = topicFilters.filter((_, i) => existed[i] === true);
+    this.#p.stored.unsubscribed(client, gone, onEffective);
     return existed;
   }
 
-  settled(): void {}
-  storeOut(): void {}
-  storeReceived(): void {}
+  settled(client: LocalClient, ticket: number): void {
+    this.#p.stays.settled(client, ticket);
+  }
+
+  // QoS 2 in both directions is made durable with the next piece of this work (protocol 25, 29);
+  // until then it is as durable as a connection, and nobody waits.
+  storeOut(client: LocalClient, packetIdentifier: number): void {
+    client.outStored(packetIdentifier);
+  }
+  storeReceived(client: LocalClient, packetIdentifier: number): void {
+    client.receivedStored(packetIdentifier);
+  }
   storeFinished(): void {}
-  releasePublish(): void {}
+  releasePublish(client: LocalClient, packetIdentifier: number): void {
+    client.released(packetIdentifier);
+  }
 
   publish(client: LocalClient, view: PublishView, key: string, token: number): PublishOutcome {
-    return this.#path.publish(client, view, key, token);
+    return this.#p.path.publish(client, view, key, token);
   }
 
   close(): Promise<void> {
@@ -312,7 +241,9 @@ class Core implements GatewayCore {
     const deadlineMs = clock.nowMs() + CLOSE_WAIT_MS;
     return new Promise((resolve) => {
       const look = (): void => {
-        const idle = this.#appenders.every((appender) => appender.idle);
+        // Sessions put away say exactly what they have got: else it would come twice.
+        const isPut = this.#p.stays.ended.size === 0;
+        const idle = isPut && this.#p.appenders.every((appender) => appender.idle);
         if (!idle && clock.nowMs() < deadlineMs) clock.after(10, look);
         else this.#membership.leave(() => this.#shut(resolve));
       };
@@ -323,9 +254,7 @@ class Core implements GatewayCore {
   #shut(onDone: () => void): void {
     this.#over = true;
     for (const remove of this.#removers) remove();
-    for (const appender of this.#appenders) appender.close();
-    this.#interest.close();
-    this.#peers.interest.close();
+    this.#p.close();
     if (this.#tickTimer !== undefined) this.#o.clock.cancel(this.#tickTimer);
     onDone();
   }
@@ -346,7 +275,7 @@ class Core implements GatewayCore {
     if (this.#still === still) return;
     this.#still = still;
     this.#o.logger.warn(still ? 'gateway stands still' : 'gateway goes on', {});
-    for (const appender of this.#appenders) {
+    for (const appender of this.#p.appenders) {
       if (still) appender.pause();
       else appender.resume();
     }
@@ -377,19 +306,16 @@ class Core implements GatewayCore {
     if (this.#over || !this.#membership.ready || !this.#membership.holds()) return;
     const nowMs = this.#o.clock.nowMs();
     // One array until something changes.
-    this.#path.setEventFilters(this.#o.directory.eventFilters());
-    for (const link of this.#links) link.tick(nowMs);
-    this.#claims.tick(nowMs);
-    this.#retained.tick(nowMs);
-    this.#peers.interest.tick();
-    this.#subscribes.check();
+    this.#p.path.setEventFilters(this.#o.directory.eventFilters());
+    for (const link of this.#p.links) link.tick(nowMs);
+    this.#p.claims.tick(nowMs);
+    this.#p.retained.tick(nowMs);
+    this.#p.stays.tick(nowMs);
+    this.#p.changes.tick(nowMs);
+    this.#p.seen.tick(nowMs);
+    this.#p.peers.interest.tick();
+    this.#p.subscribes.check();
   }
-}
-
-/** What NATS takes is the limit of a record, too. */
-function recordBytesMax({ bus, limits }: GatewayCoreOptions): number {
-  const bytesMax = limits?.recordBytesMax ?? RECORD_BYTES_DEFAULT;
-  return Math.min(bytesMax, (bus.payloadBytesMax || Infinity) - RECORD_HEADERS_BYTES);
 }
 
 /** 12 characters that no other life of a gateway has; safe in subjects. */

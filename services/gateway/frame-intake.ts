@@ -1,7 +1,8 @@
 /**
  * Frame intake — what owners send to this gateway: ranges of messages and answers, in order.
  *
- * Rules: hello, welcome, effective, claims, end (protocol 16, 17, 19–21); ranges chain (26).
+ * Rules: hello, welcome, effective, claims, end (protocol 16, 17, 19–21); ranges chain (26); live,
+ *        filed, seen and pages of queues (docs/adr/0012).
  * Ends:  a damaged frame is counted and ignored: the chain shows the gap.
  */
 import { type Clock, Fault } from '#base';
@@ -13,24 +14,31 @@ import {
   FrameReaders,
   type OwnerMessage,
   type PageReader,
+  type QueuePageReader,
   type RangeReader,
   readFrame,
 } from '#frames';
 import type { InterestPublisher } from '#interest';
+import type { Position } from '#log';
 import type { ClaimTable } from './claim-table.ts';
+import type { HomeChanges } from './home-changes.ts';
 import type { OwnerLink } from './owner-link.ts';
 import type { OwnerMailbox } from './owner-mailbox.ts';
 import type { PublishPath } from './publish-path.ts';
 import type { RetainedFetches } from './retained-fetches.ts';
+import type { SeenFlow } from './seen-flow.ts';
+import type { StayTable } from './stay-table.ts';
 import type { SubscribeFlow } from './subscribe-flow.ts';
 import type { SubscriptionTable } from './subscription-table.ts';
 
 /** Bytes of an identifier in JSON besides its texts; these may double by what is escaped. */
 const IDENTIFIER_ENVELOPE_BYTES = 120;
+/** Generations in one part of an answer: a number takes 17 bytes at most, two of them 36. */
+const FILED_PER_PART = 10_000;
+const FRESH_PER_PART = 2_000;
 
-export interface FrameIntakeOptions {
-  readonly clock: Clock;
-  readonly incarnation: string;
+/** What it fills. */
+export interface FrameIntakeParts {
   readonly links: readonly OwnerLink[];
   readonly table: SubscriptionTable;
   readonly path: PublishPath;
@@ -39,6 +47,9 @@ export interface FrameIntakeOptions {
   readonly interest: InterestPublisher;
   readonly mailbox: OwnerMailbox;
   readonly retained: RetainedFetches;
+  readonly stays: StayTable;
+  readonly changes: HomeChanges;
+  readonly seen: SeenFlow;
 }
 
 export class FrameIntake implements FrameSink {
@@ -46,13 +57,17 @@ export class FrameIntake implements FrameSink {
   framesDamaged = 0;
   rangesIgnored = 0;
 
-  readonly #o: FrameIntakeOptions;
+  readonly #o: FrameIntakeParts;
+  readonly #clock: Clock;
+  readonly #incarnation: string;
   readonly #readers = new FrameReaders();
   /** Answers to hello. */
   #attempts = 0;
 
-  constructor(options: FrameIntakeOptions) {
-    this.#o = options;
+  constructor(parts: FrameIntakeParts, clock: Clock, incarnation: string) {
+    this.#o = parts;
+    this.#clock = clock;
+    this.#incarnation = incarnation;
   }
 
   take(frame: Buffer): void {
@@ -70,7 +85,10 @@ export class FrameIntake implements FrameSink {
   onRange(range: RangeReader): void {
     const link = this.#o.links[range.partition];
     if (link === undefined) return;
-    if (link.judge(range, this.#o.clock.nowMs()) === 'ignore') {
+    const wasHeard = link.isHeard;
+    const verdict = link.judge(range, this.#clock.nowMs());
+    if (!wasHeard && link.isHeard) this.#o.stays.ownerBegan(range.partition);
+    if (verdict === 'ignore') {
       this.rangesIgnored++;
       return;
     }
@@ -98,52 +116,90 @@ export class FrameIntake implements FrameSink {
 
   onPage(page: PageReader): void {
     if (this.#o.links[page.partition]?.trusts(page.epoch) !== true) return;
-    this.#o.retained.onPage(page, this.#o.clock.nowMs());
+    this.#o.retained.onPage(page, this.#clock.nowMs());
   }
 
-  onQueuePage(): void {}
+  onQueuePage(page: QueuePageReader): void {
+    if (this.#o.links[page.partition]?.trusts(page.epoch) !== true) return;
+    this.#o.stays.onQueuePage(page);
+  }
 
   onAnswer(message: OwnerMessage): void {
     const link = this.#o.links[message.p];
     if (link === undefined) return;
     switch (message.t) {
       case 'hello':
-        if (link.hello(message.epoch)) this.#answerHello(link);
+        this.#hello(link, message.epoch);
         return;
       case 'welcome':
         link.welcome(message.epoch, message.position);
         return;
-      case 'effective':
-        if (link.trusts(message.epoch)) this.#effective(link, message);
-        return;
-      case 'claims':
-        if (!link.trusts(message.epoch)) return;
-        this.#decided(message.decisions);
-        return;
-      case 'end':
-        if (!link.trusts(message.epoch)) return;
-        this.#o.claims.end(message.connection, message.p, message.reason);
+      default:
+        if (link.trusts(message.epoch)) this.#onTrusted(link, message);
     }
   }
 
-  #decided(decisions: readonly ClaimDecision[]): void {
-    const nowMs = this.#o.clock.nowMs();
-    for (const decision of decisions) this.#o.claims.decided(decision, nowMs);
+  #onTrusted(link: OwnerLink, message: Exclude<OwnerMessage, { t: 'hello' | 'welcome' }>): void {
+    const { claims, stays, seen } = this.#o;
+    const { partition } = link;
+    switch (message.t) {
+      case 'effective':
+        this.#effective(link, message);
+        return;
+      case 'claims':
+        this.#decided(partition, message.decisions);
+        return;
+      case 'end':
+        claims.end(message.connection, partition, message.reason);
+        return;
+      case 'live': {
+        const { number, generation, turn, position } = message;
+        // It is part of the chain also where its session has gone.
+        if (!link.answer(number, this.#clock.nowMs())) return;
+        stays.onLive(partition, generation, turn, position);
+        return;
+      }
+      case 'filed':
+        stays.onFiled(partition, message.generation, message.turn);
+        return;
+      case 'seen':
+        seen.seen(partition, message.home, message.revision);
+    }
+  }
+
+  #hello(link: OwnerLink, epoch: number): void {
+    const isAnother = epoch !== link.epoch;
+    if (!link.hello(epoch)) return;
+    if (isAnother) this.#o.stays.ownerChanged(link.partition);
+    this.#answerHello(link);
+  }
+
+  #decided(home: number, decisions: readonly ClaimDecision[]): void {
+    const { claims, changes, stays } = this.#o;
+    const nowMs = this.#clock.nowMs();
+    for (const decision of decisions) {
+      if ('changed' in decision) {
+        stays.learn(home, decision.revision);
+        changes.changed(decision.connection, decision.changed, decision.revision);
+      } else claims.decided(decision, nowMs);
+    }
   }
 
   #effective(link: OwnerLink, message: OwnerMessage & { t: 'effective' }): void {
     const { from, to, position } = message;
-    const nowMs = this.#o.clock.nowMs();
+    const nowMs = this.#clock.nowMs();
     if (!link.effective(from, to, nowMs)) return;
     this.#o.table.effective(link.partition, to, position);
     this.#o.subscribes.checkSoon();
   }
 
   #answerHello(link: OwnerLink): void {
-    const { claims, interest, incarnation: inc, mailbox } = this.#o;
-    const parts = inParts(claims.heldIn(link.partition));
+    const { claims, interest, mailbox, stays } = this.#o;
+    const inc = this.#incarnation;
+    const { filed, fresh } = stays.forHello(link.partition);
+    const parts = inParts(claims.heldIn(link.partition), filed, fresh);
     const attempt = ++this.#attempts;
-    parts.forEach((ids, part) => {
+    parts.forEach((content, part) => {
       mailbox.send(link.partition, {
         t: 'answer',
         inc,
@@ -152,10 +208,8 @@ export class FrameIntake implements FrameSink {
         done: link.done ?? null,
         filterVersion: interest.version,
         answeredVersion: link.answeredVersion,
-        ids,
-        known: [],
-        filed: [],
-        fresh: [],
+        ...content,
+        known: stays.known,
         part,
         parts: parts.length,
       });
@@ -163,23 +217,40 @@ export class FrameIntake implements FrameSink {
   }
 }
 
+interface AnswerPart {
+  readonly ids: HeldIdentifier[];
+  readonly filed: readonly number[];
+  fresh: readonly (readonly [generation: number, position: Position])[];
+}
+
 /** Pieces that fit a message each; one empty piece for nothing. */
-function inParts(held: readonly HeldIdentifier[]): readonly (readonly HeldIdentifier[])[] {
-  const parts: HeldIdentifier[][] = [];
-  let part: HeldIdentifier[] = [];
+function inParts(
+  held: readonly HeldIdentifier[],
+  filed: readonly number[],
+  fresh: readonly (readonly [generation: number, position: Position])[],
+): readonly AnswerPart[] {
+  const parts: AnswerPart[] = [];
+  let part: AnswerPart = { ids: [], filed: [], fresh: [] };
   let bytes = 0;
   for (const one of held) {
     const { clientIdentifier, authenticationName } = one;
     const texts = Buffer.byteLength(clientIdentifier) + Buffer.byteLength(authenticationName);
     const size = IDENTIFIER_ENVELOPE_BYTES + 2 * texts;
-    if (part.length > 0 && bytes + size > CHUNK_BYTES_MAX) {
+    if (part.ids.length > 0 && bytes + size > CHUNK_BYTES_MAX) {
       parts.push(part);
-      part = [];
+      part = { ids: [], filed: [], fresh: [] };
       bytes = 0;
     }
-    part.push(one);
+    part.ids.push(one);
     bytes += size;
   }
   parts.push(part);
+  for (let i = 0; i < filed.length; i += FILED_PER_PART) {
+    parts.push({ ids: [], filed: filed.slice(i, i + FILED_PER_PART), fresh: [] });
+  }
+  if (parts[0] !== undefined) parts[0].fresh = fresh.slice(0, FRESH_PER_PART);
+  for (let i = FRESH_PER_PART; i < fresh.length; i += FRESH_PER_PART) {
+    parts.push({ ids: [], filed: [], fresh: fresh.slice(i, i + FRESH_PER_PART) });
+  }
   return parts;
 }

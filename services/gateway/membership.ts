@@ -17,6 +17,7 @@ import {
   readerEpoch,
 } from '#lease';
 import { DISPATCH_GROUP } from '#reader';
+import type { Position } from '#log';
 import type { OwnerLink } from './owner-link.ts';
 
 export interface MembershipOptions {
@@ -26,7 +27,11 @@ export interface MembershipOptions {
   readonly instance: string;
   readonly links: readonly OwnerLink[];
   readonly filterVersion: () => number;
-  readonly claimsUnanswered: (partition: number, nowMs: number) => boolean;
+  /** What live stored sessions have acknowledged, and what is known of them (ADR 0012, S7). */
+  readonly floor: () => readonly (Position | null)[];
+  readonly known: () => readonly number[];
+  /** Claims, or changes of stored sessions, wait too long for this home. */
+  readonly homeUnanswered: (partition: number, nowMs: number) => boolean;
   /** Another gateway lives, and its filters stand at this version. */
   readonly onReport: (incarnation: string, filterVersion: number) => void;
   readonly onLeave: (incarnation: string) => void;
@@ -105,17 +110,19 @@ export class Membership {
       incarnation,
       instance,
       done: links.map((link) => link.done ?? null),
+      floor: this.#o.floor(),
+      known: [...this.#o.known()],
       heard: links.map((link) => link.heard),
       unanswered: links.map(
-        (link) => link.unanswered(nowMs) || this.#o.claimsUnanswered(link.partition, nowMs),
+        (link) => link.unanswered(nowMs) || this.#o.homeUnanswered(link.partition, nowMs),
       ),
       filterVersion: this.#o.filterVersion(),
     };
   }
 
-  /** Nothing was delivered since the last report: it may come half as often. */
+  /** Nothing was delivered or acknowledged since the last report: it may come half as often. */
   #idle(): boolean {
-    const done = this.#o.links.map((link) => link.done).join(' ');
+    const done = `${this.#o.links.map((link) => link.done).join(' ')} ${this.#o.floor().join(' ')}`;
     const idle = done === this.#doneReported;
     this.#doneReported = done;
     return idle;

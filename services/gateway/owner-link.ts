@@ -4,8 +4,9 @@
  * Shape: pure state: epoch trusted, done position, filter version answered, requests waiting. What
  *        is to be sent is handed to `send`; the caller collects a turn's messages per partition.
  * Owner: one per (gateway, partition).
- * Rules: epochs never go back (17, 19); ranges chain by (from, to] (26); a gap is asked for once
- *        per round trip; whatever stays unanswered is asked again at `tick`.
+ * Rules: epochs never go back (17, 19); ranges chain by (from, to] (26) and by the answers sent
+ *        before them (docs/adr/0012, S4); a gap is asked for once per round trip; whatever stays
+ *        unanswered is asked again at `tick`.
  */
 import type { GatewayMessage, RangeReader } from '#frames';
 import type { Position } from '#log';
@@ -34,10 +35,17 @@ export class OwnerLink {
   answeredVersion = 0;
   /** Ranges asked for again, counter for metrics. */
   gaps = 0;
+  /** Highest durable checkpoint that a range named. */
+  checkpoint: Position = 0;
+  /** A range of this epoch has come: its owner takes requests. */
+  isHeard = false;
 
   readonly #incarnation: string;
   readonly #send: Send;
+  /** Answers of this epoch's chain that have been taken (docs/adr/0012, S4). */
+  #answers = 0;
   #againFrom: Position = -1;
+  #againAnswers = 0;
   #againAtMs = -Infinity;
   #presentSinceMs = -1;
   #presentAtMs = -Infinity;
@@ -54,7 +62,7 @@ export class OwnerLink {
 
   /** An owner's record was read after our own was written: lower epochs are dead (19). */
   raiseEpoch(epoch: number): void {
-    if (epoch > this.epoch) this.epoch = epoch;
+    if (epoch > this.epoch) this.#setEpoch(epoch);
   }
 
   /** Whether this message is from the owner that counts. */
@@ -65,14 +73,22 @@ export class OwnerLink {
   /** hello: false = from an older owner, to be ignored. */
   hello(epoch: number): boolean {
     if (epoch < this.epoch) return false;
-    this.epoch = epoch;
+    this.#setEpoch(epoch);
     this.#againAtMs = -Infinity;
     return true;
   }
 
+  /** Answers are counted per owner. A hello repeated by the same one changes nothing. */
+  #setEpoch(epoch: number): void {
+    if (epoch === this.epoch) return;
+    this.epoch = epoch;
+    this.#answers = 0;
+    this.isHeard = false;
+  }
+
   welcome(epoch: number, position: Position): boolean {
     if (epoch < this.epoch || this.done !== undefined) return false;
-    this.epoch = epoch;
+    this.#setEpoch(epoch);
     this.done = position;
     this.#presentSinceMs = -1;
     return true;
@@ -82,9 +98,22 @@ export class OwnerLink {
   judge(range: RangeReader, nowMs: number): RangeVerdict {
     if (range.epoch !== this.epoch || this.done === undefined) return 'ignore';
     this.heard = range.beacon;
-    if (range.from <= this.done) return 'take';
+    this.isHeard = true;
+    if (range.checkpoint > this.checkpoint) this.checkpoint = range.checkpoint;
+    if (range.from <= this.done && range.answers <= this.#answers) return 'take';
     this.#askAgain(nowMs);
     return 'ignore';
+  }
+
+  /** An answer of the chain: true = the next one, to be applied. A later one is asked for again. */
+  answer(number: number, nowMs: number): boolean {
+    if (number <= this.#answers) return false;
+    if (number > this.#answers + 1) {
+      this.#askAgain(nowMs);
+      return false;
+    }
+    this.#answers = number;
+    return true;
   }
 
   /** The range was delivered. */
@@ -143,11 +172,14 @@ export class OwnerLink {
 
   #askAgain(nowMs: number): void {
     const from = this.done ?? 0;
-    if (from === this.#againFrom && nowMs - this.#againAtMs < ASK_AGAIN_MS) return;
+    const answers = this.#answers;
+    const isSame = from === this.#againFrom && answers === this.#againAnswers;
+    if (isSame && nowMs - this.#againAtMs < ASK_AGAIN_MS) return;
     this.#againFrom = from;
+    this.#againAnswers = answers;
     this.#againAtMs = nowMs;
     this.gaps++;
-    this.#send({ t: 'again', inc: this.#incarnation, epoch: this.epoch, from, answers: 0 });
+    this.#send({ t: 'again', inc: this.#incarnation, epoch: this.epoch, from, answers });
   }
 
   #askEffective(nowMs: number): void {

@@ -15,6 +15,8 @@ export type Delivery = DeliveryTerms;
 
 /** Takes live messages of a client that first has to get the retained ones. */
 export interface LiveHold {
+  /** Retained messages of this partition are on their way. */
+  holds(partition: number): boolean;
   /** True: taken, it comes later. */
   take(
     partition: number,

@@ -17,7 +17,8 @@ import { LastTopic, type PublishView } from '#mqtt';
 import { FilterIndex } from '#topics';
 import type { Peer, PeerExchange } from './peer-exchange.ts';
 import type { LocalClient, PublishOutcome } from './port.ts';
-import { NO_POSITION, type Route, type SubscriptionTable, topicKey } from './subscription-table.ts';
+import { NO_POSITION, type Route } from './route.ts';
+import { type SubscriptionTable, topicKey } from './subscription-table.ts';
 
 /** Topics with a cached route: about 20 MB when full. Range 1,024 – 1 M. */
 const ROUTES_MAX = 65_536;

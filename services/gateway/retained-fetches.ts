@@ -16,7 +16,7 @@ import { type PublishView, topicOf } from '#mqtt';
 import { ClientHold, type ClientHoldOptions } from './client-hold.ts';
 import type { OwnerLink } from './owner-link.ts';
 import type { Delivery, LocalClient, Subscription } from './port.ts';
-import { deliveryOf, type FilterEntry } from './subscription-table.ts';
+import { deliveryOf, type FilterEntry } from './filter-entry.ts';
 
 /** Repeat an unanswered page after this long. */
 const ASK_AGAIN_MS = 500;
@@ -43,6 +43,8 @@ export interface RetainedFetchesOptions {
   readonly links: readonly OwnerLink[];
   readonly send: (partition: number, message: GatewayMessage) => void;
   readonly isSubscribed: (client: LocalClient, topic: string) => boolean;
+  /** A delivery of a stored session was held back, then dropped by name. */
+  readonly settled: (client: LocalClient, ticket: number) => void;
 }
 
 export class RetainedFetches implements ClientHoldOptions {
@@ -147,6 +149,10 @@ export class RetainedFetches implements ClientHoldOptions {
       return false;
     }
     return !looks || this.#o.isSubscribed(client, topicOf(view));
+  }
+
+  dropped(client: LocalClient, ticket: number): void {
+    this.#o.settled(client, ticket);
   }
 
   /** The client is gone. */

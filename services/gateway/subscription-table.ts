@@ -4,80 +4,16 @@
  * Shape: one entry per distinct topic filter with its subscribers; an index from topic to entries.
  *        An entry is *pending* until every partition's owner has said from which position on it
  *        counts (protocol 20, 21); a message is delivered to it only above that position.
+ *        QoS ≥ 1 of a stored session goes by the starts of its own filters, and by its stay, which
+ *        decides what it may have live (docs/adr/0012, S4).
  * Owner: one per gateway. Cost: an entry per filter, a map entry per subscription.
  * Keys:  topics and filters are compared as latin1 text of their UTF-8 bytes (see topicKey).
  */
 import { type Position } from '#log';
-import type { PublishView } from '#mqtt';
 import { FilterIndex, topicMatchesFilter } from '#topics';
-import type { Delivery, LocalClient, Subscription } from './port.ts';
-
-/** QoS 0 has no position: it comes after every known start and before every unknown one. */
-export const NO_POSITION: Position = Number.MAX_VALUE;
-
-const NO_IDENTIFIERS: readonly number[] = [];
-
-/** One receiver of one message. */
-export interface Target {
-  readonly client: LocalClient;
-  readonly qos: 0 | 1 | 2;
-  /** What the client gets of its own messages, without subscriptions that have No Local. */
-  readonly own: Target | undefined;
-  readonly delivery: Delivery;
-  readonly entry: FilterEntry;
-}
-
-export class FilterEntry {
-  readonly number: number;
-  readonly topicFilter: string;
-  /** Filter version of this gateway in which it was told to the owners. */
-  readonly version: number;
-  readonly subscribers = new Map<LocalClient, Subscription>();
-  /** Per partition the position above which it counts; Infinity = not known yet. */
-  readonly starts: Float64Array;
-  /** Some partition's start is unknown, or lies above what has been delivered. */
-  pending = true;
-  /** Partitions whose start is not known yet; -1 once the entry is gone. */
-  startsUnknown: number;
-  #targets: readonly Target[] | undefined;
-
-  constructor(number: number, topicFilter: string, version: number, partitions: number) {
-    this.number = number;
-    this.topicFilter = topicFilter;
-    this.version = version;
-    this.starts = new Float64Array(partitions).fill(Infinity);
-    this.startsUnknown = partitions;
-  }
-
-  /** Its subscribers as targets; made once per change. */
-  get targets(): readonly Target[] {
-    this.#targets ??= [...this.subscribers].map(([client, s]) => targetOf(client, s, this));
-    return this.#targets;
-  }
-
-  changed(): void {
-    this.#targets = undefined;
-  }
-}
-
-/** What one subscription asks of a live delivery. */
-export function deliveryOf(s: Subscription): Delivery {
-  const subscriptionIdentifiers =
-    s.subscriptionIdentifier === 0 ? NO_IDENTIFIERS : [s.subscriptionIdentifier];
-  return { retainAsPublished: s.retainAsPublished, subscriptionIdentifiers, retained: false };
-}
-
-function targetOf(client: LocalClient, s: Subscription, entry: FilterEntry): Target {
-  const target = {
-    client,
-    qos: s.qos,
-    own: undefined as Target | undefined,
-    delivery: deliveryOf(s),
-    entry,
-  };
-  if (!s.noLocal) target.own = target;
-  return target;
-}
+import { FilterEntry, type TableSubscription, targetOf } from './filter-entry.ts';
+import type { LocalClient } from './port.ts';
+import { mergePerClient, mergeTwo, Route, type Target } from './route.ts';
 
 export class SubscriptionTable {
   /** Rises with every change; a route of another generation is made anew. */
@@ -114,8 +50,16 @@ export class SubscriptionTable {
     return this.#byFilter.get(topicFilter);
   }
 
-  /** Adds or replaces; `versionOfNew` is asked for the version of a filter not there yet. */
-  add(client: LocalClient, s: Subscription, versionOfNew: () => number): FilterEntry {
+  /**
+   * Adds or replaces; `versionOfNew` is asked for the version of a filter not there yet. `isAhead`:
+   * some of its own starts has not been reached here.
+   */
+  add(
+    client: LocalClient,
+    s: TableSubscription,
+    versionOfNew: () => number,
+    isAhead = false,
+  ): FilterEntry {
     let entry = this.#byFilter.get(s.topicFilter);
     if (entry === undefined) {
       const number = this.#freeNumbers.pop() ?? this.#byNumber.length;
@@ -128,6 +72,11 @@ export class SubscriptionTable {
     if (!entry.subscribers.has(client)) this.#subscriptions++;
     entry.subscribers.set(client, s);
     entry.changed();
+    if (isAhead && s.starts !== undefined) {
+      entry.waitFor(s.starts);
+      entry.pending = true;
+      if (entry.startsUnknown === 0) this.#ahead.add(entry);
+    }
     let entries = this.#ofClient.get(client);
     if (entries === undefined) this.#ofClient.set(client, (entries = new Set()));
     entries.add(entry);
@@ -143,6 +92,30 @@ export class SubscriptionTable {
     this.#subscriptions--;
     this.#afterRemoval(entry, onGone);
     return true;
+  }
+
+  /**
+   * What a stored session's subscriptions ask now of a message of its queue; undefined: none
+   * matches. `key`: see topicKey.
+   */
+  match(
+    client: LocalClient,
+    key: string,
+    partition: number,
+    position: Position,
+  ): Target | undefined {
+    const numbers = this.#matched;
+    const count = this.#index.matchInto(key, numbers);
+    let found: Target | undefined;
+    for (let i = 0; i < count; i++) {
+      const entry = this.#byNumber[numbers[i] as number];
+      const s = entry?.subscribers.get(client);
+      if (entry === undefined || s === undefined) continue;
+      if (position <= (s.starts?.[partition] ?? 0)) continue;
+      const target = targetOf(client, s, entry);
+      found = found === undefined ? target : mergeTwo(found, target);
+    }
+    return found;
   }
 
   /** Whether some subscription of the client matches. Walks them: not for hot paths. */
@@ -191,8 +164,9 @@ export class SubscriptionTable {
   /** Entries of which everything that they must not see has passed are pending no more. */
   settle(links: readonly { readonly done: Position | undefined }[]): void {
     for (const entry of this.#ahead) {
-      if (!entry.starts.every((start, p) => start <= (links[p]?.done ?? -1))) continue;
+      if (!links.every(({ done }, p) => entry.isPassed(p, done ?? -1))) continue;
       entry.pending = false;
+      entry.ahead = undefined;
       this.#ahead.delete(entry);
       this.generation++;
     }
@@ -215,77 +189,6 @@ export class SubscriptionTable {
     const all = entries.flatMap((entry) => entry.targets);
     return new Route(this.generation, restricted ? all : mergePerClient(all), restricted);
   }
-}
-
-/** Who gets the messages of one topic, valid for one generation of the table. */
-export class Route {
-  readonly generation: number;
-  readonly #targets: readonly Target[];
-  /** Some target counts only from a position on: they are not merged yet. */
-  readonly #restricted: boolean;
-
-  constructor(generation: number, targets: readonly Target[], restricted: boolean) {
-    this.generation = generation;
-    this.#targets = targets;
-    this.#restricted = restricted;
-  }
-
-  get empty(): boolean {
-    return this.#targets.length === 0;
-  }
-
-  /** Delivers `view`, which stands at `position`, to everybody who is to have it. */
-  deliver(view: PublishView, partition: number, position: Position): number {
-    const targets = this.#restricted
-      ? mergePerClient(
-          this.#targets.filter((t) => (t.entry.starts[partition] as number) < position),
-        )
-      : this.#targets;
-    let delivered = 0;
-    for (let i = 0; i < targets.length; i++) {
-      const t = targets[i] as Target;
-      const { client } = t;
-      const target = view.publisherConnection === client.connectionNumber ? t.own : t;
-      if (target === undefined) continue;
-      const { delivery } = target;
-      const qos = view.qos < target.qos ? view.qos : target.qos;
-      delivered++;
-      if (client.hold?.take(partition, position, view, qos, delivery, 0) === true) continue;
-      client.deliver(view, qos, delivery, 0, 0);
-    }
-    return delivered;
-  }
-}
-
-/** One target per client: highest QoS, all identifiers ([MQTT-3.3.5-1], MQTT 5 §3.3.4). */
-function mergePerClient(targets: readonly Target[]): readonly Target[] {
-  const merged = new Map<LocalClient, Target>();
-  for (const t of targets) {
-    const other = merged.get(t.client);
-    merged.set(t.client, other === undefined ? t : mergeTwo(other, t));
-  }
-  return merged.size === targets.length ? targets : [...merged.values()];
-}
-
-function mergeTwo(a: Target, b: Target): Target {
-  const merged = {
-    client: a.client,
-    qos: a.qos > b.qos ? a.qos : b.qos,
-    own: undefined as Target | undefined,
-    delivery: {
-      retainAsPublished: a.delivery.retainAsPublished || b.delivery.retainAsPublished,
-      subscriptionIdentifiers: [
-        ...a.delivery.subscriptionIdentifiers,
-        ...b.delivery.subscriptionIdentifiers,
-      ],
-      retained: false,
-    },
-    entry: a.entry,
-  };
-  if (a.own === undefined || b.own === undefined) merged.own = a.own ?? b.own;
-  else if (a.own === a && b.own === b) merged.own = merged;
-  else merged.own = mergeTwo(a.own, b.own);
-  return merged;
 }
 
 /** Entries in the order of their versions; taken from the front. */

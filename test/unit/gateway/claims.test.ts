@@ -44,6 +44,7 @@ class Gateway {
     this.open.add(client);
     this.table.claim(client, nowMs, (decision) => {
       assert.ok(!this.decisions.has(client), 'decided once');
+      assert.ok(typeof decision === 'string');
       this.decisions.set(client, decision);
       if (decision !== 'granted') this.disconnect(client, nowMs);
     });

@@ -14,11 +14,14 @@ import { InterestPublisher } from '#interest';
 import { messageLength, RecordBuilder, RecordReader } from '#log';
 import { ClaimTable } from '../../../services/gateway/claim-table.ts';
 import { FrameIntake } from '../../../services/gateway/frame-intake.ts';
+import { HomeChanges } from '../../../services/gateway/home-changes.ts';
 import { OwnerLink } from '../../../services/gateway/owner-link.ts';
 import type { OwnerMailbox } from '../../../services/gateway/owner-mailbox.ts';
 import { PeerExchange } from '../../../services/gateway/peer-exchange.ts';
 import type { PublishPath } from '../../../services/gateway/publish-path.ts';
 import type { RetainedFetches } from '../../../services/gateway/retained-fetches.ts';
+import { SeenFlow } from '../../../services/gateway/seen-flow.ts';
+import { StayTable } from '../../../services/gateway/stay-table.ts';
 import { SubscribeFlow } from '../../../services/gateway/subscribe-flow.ts';
 import { SubscriptionTable } from '../../../services/gateway/subscription-table.ts';
 import { payloadTextOf, publishView } from '../../fixtures/publish-view.ts';
@@ -52,9 +55,7 @@ beforeEach(() => {
     },
   };
   const mailbox: Pick<OwnerMailbox, 'send'> = { send };
-  intake = new FrameIntake({
-    clock,
-    incarnation: 'g',
+  const parts = {
     links,
     table,
     path: path as PublishPath,
@@ -63,7 +64,11 @@ beforeEach(() => {
     interest: new InterestPublisher(bus, clock, 'g'),
     mailbox: mailbox as OwnerMailbox,
     retained: {} as RetainedFetches,
-  });
+    stays: new StayTable({ clock, incarnation: 'g', links, table, send }),
+    changes: new HomeChanges(clock, 'g', send),
+    seen: new SeenFlow(clock, 'g', links, send),
+  };
+  intake = new FrameIntake(parts, clock, 'g');
 });
 
 /** A frame as an owner would send it. */
@@ -134,7 +139,7 @@ describe('FrameIntake', () => {
     assert.equal(intake.framesDamaged, 4);
     assert.deepEqual([delivered.length, links[0]?.done], [2, 15]);
     take((channel) => range(channel, { from: 20, to: 21, at: [] }));
-    assert.deepEqual(sent, [{ t: 'again', inc: 'g', epoch: 1, from: 15 }]);
+    assert.deepEqual(sent, [{ t: 'again', inc: 'g', epoch: 1, from: 15, answers: 0 }]);
     intake.take(whole);
     assert.deepEqual(delivered, ['0:12 p12', '0:15 p15', '0:18 p18']);
   });

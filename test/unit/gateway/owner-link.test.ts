@@ -62,12 +62,12 @@ describe('OwnerLink', () => {
     assert.equal(link.done, 20, 'done never goes back');
     assert.equal(hear(range(1, 25, 30), 1_000), 'ignore');
     assert.equal(hear(range(1, 30, 35), 1_100), 'ignore');
-    assert.deepEqual(sent, [{ t: 'again', inc: 'g1', epoch: 1, from: 20 }]);
+    assert.deepEqual(sent, [{ t: 'again', inc: 'g1', epoch: 1, from: 20, answers: 0 }]);
     assert.equal(hear(range(1, 35, 40), 1_500), 'ignore');
     assert.equal(sent.length, 2, 'the request may have been lost');
     assert.equal(hear(range(1, 20, 40), 1_501), 'take');
     assert.equal(hear(range(1, 41, 50), 1_502), 'ignore');
-    assert.deepEqual(sent.at(-1), { t: 'again', inc: 'g1', epoch: 1, from: 40 });
+    assert.deepEqual(sent.at(-1), { t: 'again', inc: 'g1', epoch: 1, from: 40, answers: 0 });
     assert.deepEqual([link.gaps, link.heard], [3, 50]);
     link.hello(2);
     assert.equal(hear(range(2, 60, 70), 1_503), 'ignore');

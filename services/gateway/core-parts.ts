@@ -1,0 +1,133 @@
+/**
+ * Core parts — the pieces of a gateway's core, made and wired to each other.
+ *
+ * Owner: the core. Each part has one file; who needs others is handed them here.
+ */
+import type { Bus } from '#bus';
+import type { Clock, Random } from '#base';
+import { InterestPublisher } from '#interest';
+import { type AppenderOptions, PartitionAppender, RECORD_BYTES_DEFAULT } from '#log';
+import { ClaimTable } from './claim-table.ts';
+import { FrameIntake } from './frame-intake.ts';
+import { HomeChanges } from './home-changes.ts';
+import { OwnerLink } from './owner-link.ts';
+import { OwnerMailbox } from './owner-mailbox.ts';
+import { PeerExchange } from './peer-exchange.ts';
+import { PublishPath } from './publish-path.ts';
+import { RetainedFetches } from './retained-fetches.ts';
+import { SeenFlow } from './seen-flow.ts';
+import { StayTable } from './stay-table.ts';
+import { StoredSessions } from './stored-sessions.ts';
+import { SubscribeFlow } from './subscribe-flow.ts';
+import { SubscriptionTable } from './subscription-table.ts';
+
+/** Room for the headers of an append. */
+const RECORD_HEADERS_BYTES = 1_024;
+
+/** What bounds the appenders; tests hand in smaller ones. */
+export type AppenderLimits = Pick<
+  AppenderOptions,
+  'recordMessagesMax' | 'recordBytesMax' | 'pendingBytesMax'
+>;
+
+export interface CorePartsOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly partitions: number;
+  readonly incarnation: string;
+  readonly limits?: AppenderLimits | undefined;
+  /** A partition's appender is full, or no more. */
+  readonly onFull: (partition: number, full: boolean) => void;
+}
+
+export class CoreParts {
+  readonly links: readonly OwnerLink[];
+  readonly mailbox: OwnerMailbox;
+  readonly table: SubscriptionTable;
+  readonly peers: PeerExchange;
+  readonly interest: InterestPublisher;
+  readonly claims: ClaimTable;
+  readonly appenders: readonly PartitionAppender[];
+  readonly path: PublishPath;
+  readonly subscribes: SubscribeFlow;
+  readonly retained: RetainedFetches;
+  readonly stays: StayTable;
+  readonly changes: HomeChanges;
+  readonly seen: SeenFlow;
+  readonly stored: StoredSessions;
+  readonly intake: FrameIntake;
+
+  constructor(options: CorePartsOptions) {
+    const { bus, clock, random, partitions, incarnation } = options;
+    const seed = Math.floor(random() * 0x1_0000_0000);
+    const mailbox = new OwnerMailbox(bus, clock, partitions);
+    const send = mailbox.send.bind(mailbox);
+    const each = Array.from({ length: partitions }, (_, partition) => partition);
+    const links = each.map((p) => new OwnerLink(p, incarnation, (message) => send(p, message)));
+    const table = new SubscriptionTable(partitions, seed);
+    this.mailbox = mailbox;
+    this.links = links;
+    this.table = table;
+    this.peers = new PeerExchange({ bus, clock, incarnation, seed });
+    this.interest = new InterestPublisher(bus, clock, incarnation);
+    this.stays = new StayTable({ clock, incarnation, links, table, send });
+    this.changes = new HomeChanges(clock, incarnation, send);
+    this.seen = new SeenFlow(clock, incarnation, links, send);
+    this.stored = new StoredSessions(this);
+    const onReleased = this.stays.released.bind(this.stays);
+    this.claims = new ClaimTable({ incarnation, partitions, send, onReleased });
+    this.appenders = each.map((partition) => newAppender(options, partition));
+    this.path = new PublishPath({
+      clock,
+      partitions,
+      table,
+      peers: this.peers,
+      appenders: this.appenders,
+      onFull: (partition) => options.onFull(partition, true),
+    });
+    this.subscribes = new SubscribeFlow(links, this.peers, clock);
+    this.retained = new RetainedFetches({
+      clock,
+      incarnation,
+      links,
+      send,
+      isSubscribed: (client, topic) => table.isSubscribed(client, topic),
+      settled: (client, ticket) => this.stays.settled(client, ticket),
+    });
+    this.intake = new FrameIntake(this, clock, incarnation);
+  }
+
+  /** Repeats what is unanswered, answers what waited. */
+  tick(nowMs: number): void {
+    for (const link of this.links) link.tick(nowMs);
+    this.claims.tick(nowMs);
+    this.retained.tick(nowMs);
+    this.stays.tick(nowMs);
+    this.changes.tick(nowMs);
+    this.seen.tick(nowMs);
+    this.peers.interest.tick();
+    this.subscribes.check();
+  }
+
+  close(): void {
+    for (const appender of this.appenders) appender.close();
+    this.interest.close();
+    this.peers.interest.close();
+  }
+}
+
+/** What NATS takes is the limit of a record, too. */
+function newAppender(options: CorePartsOptions, partition: number): PartitionAppender {
+  const { bus, clock, incarnation, limits, onFull } = options;
+  const bytesMax = limits?.recordBytesMax ?? RECORD_BYTES_DEFAULT;
+  return new PartitionAppender({
+    ...limits,
+    recordBytesMax: Math.min(bytesMax, (bus.payloadBytesMax || Infinity) - RECORD_HEADERS_BYTES),
+    bus,
+    clock,
+    partition,
+    incarnation,
+    onDrain: () => onFull(partition, false),
+  });
+}

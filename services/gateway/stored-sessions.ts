@@ -1,0 +1,145 @@
+/**
+ * Stored sessions — what CONNECT, SUBSCRIBE, UNSUBSCRIBE and the end mean for one (docs/adr/0012,
+ * S1, S6, S10).
+ *
+ * Shape: glue between the stay table, the subscription table and the session's home. For a clean
+ *        session every call is a map look-up that finds nothing.
+ */
+import type { LeavingSession } from '#frames';
+import type { InterestPublisher } from '#interest';
+import type { Position } from '#log';
+import type { Departure, SessionGrant } from '#session';
+import type { StoredSubscription } from '#session-store';
+import type { ClaimOutcome } from './claim-table.ts';
+import type { HomeChanges } from './home-changes.ts';
+import type { OwnerLink } from './owner-link.ts';
+import type { LocalClient, Subscription } from './port.ts';
+import type { Reason } from '#base';
+import type { SeenFlow } from './seen-flow.ts';
+import type { Stay } from './stay.ts';
+import type { StayTable } from './stay-table.ts';
+import type { TableSubscription } from './filter-entry.ts';
+import type { SubscriptionTable } from './subscription-table.ts';
+
+/** What a client gets that asked for nothing to be kept. */
+const CLEAN_SESSION: SessionGrant = {
+  sessionPresent: false,
+  isStored: false,
+  subscriptions: [],
+  inFlight: [],
+  received: [],
+};
+
+export interface StoredSessionsOptions {
+  readonly links: readonly OwnerLink[];
+  readonly table: SubscriptionTable;
+  readonly interest: InterestPublisher;
+  readonly stays: StayTable;
+  readonly changes: HomeChanges;
+  readonly seen: SeenFlow;
+}
+
+export class StoredSessions {
+  readonly #o: StoredSessionsOptions;
+
+  constructor(options: StoredSessionsOptions) {
+    this.#o = options;
+  }
+
+  /** What the home decided, for the client; its session's filters count from now on. */
+  grantOf(client: LocalClient, home: number, outcome: ClaimOutcome): SessionGrant | Reason {
+    if (outcome === 'granted') return CLEAN_SESSION;
+    if (typeof outcome === 'string') return outcome;
+    const stay = this.#o.stays.add(client, home, outcome);
+    for (const stored of outcome.subscriptions) this.#restore(stay, stored);
+    return {
+      sessionPresent: outcome.present,
+      isStored: true,
+      subscriptions: outcome.subscriptions.map(grantedOf),
+      inFlight: outcome.inFlight.map(([packetIdentifier]) => packetIdentifier),
+      // QoS 2 that the client has received: comes with the `out` entries of its home.
+      received: [],
+    };
+  }
+
+  #restore(stay: Stay, { starts, ...stored }: StoredSubscription): void {
+    const { table, interest, links } = this.#o;
+    const subscription = {
+      ...grantedOf(stored),
+      stay,
+      ...(starts === undefined ? {} : { starts }),
+    };
+    // Another gateway may have been further than this one is.
+    const isAhead = starts?.some((start, p) => start > (links[p]?.done ?? 0)) === true;
+    const { topicFilter } = stored;
+    const entry = table.add(stay.client, subscription, () => interest.add(topicFilter), isAhead);
+    stay.filterVersion = Math.max(stay.filterVersion, entry.version);
+  }
+
+  /** Subscriptions as the table keeps them. */
+  withTerms(
+    client: LocalClient,
+    subscriptions: readonly Subscription[],
+  ): readonly TableSubscription[] {
+    const stay = this.#o.stays.of(client);
+    if (stay === undefined) return subscriptions;
+    const done = this.#o.links.map((link) => link.done ?? 0);
+    return subscriptions.map((s) => this.#withStarts(stay, s, done));
+  }
+
+  /** A repeated SUBSCRIBE changes the options, not since when it counts (protocol 15). */
+  #withStarts(stay: Stay, s: Subscription, done: readonly Position[]): TableSubscription {
+    const known = this.#o.table.entry(s.topicFilter)?.subscribers.get(stay.client);
+    if (known === undefined) return { ...s, stay, starts: done };
+    return { ...s, stay, ...(known.starts === undefined ? {} : { starts: known.starts }) };
+  }
+
+  /**
+   * They are in the table and the filters' version is `version`: the home is told. `onStored` when
+   * SUBACK may be sent: the record is durable, and every owner's view has it (S10).
+   */
+  subscribed(
+    client: LocalClient,
+    subscriptions: readonly Subscription[],
+    version: number,
+    onStored: () => void,
+  ): void {
+    const { stays, table, changes, seen } = this.#o;
+    const stay = stays.of(client);
+    if (stay === undefined) return onStored();
+    stay.filterVersion = Math.max(stay.filterVersion, version);
+    const add = subscriptions.map(({ topicFilter }) => {
+      const kept = table.entry(topicFilter)?.subscribers.get(client);
+      return kept === undefined ? undefined : storedOf(kept);
+    });
+    const there = add.filter((one) => one !== undefined);
+    changes.change(client, stay.home, there, [], (revision) =>
+      seen.wait(stay.home, revision, onStored),
+    );
+  }
+
+  /** They have left the table. `onStored`: UNSUBACK may be sent. */
+  unsubscribed(client: LocalClient, topicFilters: readonly string[], onStored: () => void): void {
+    const stay = this.#o.stays.of(client);
+    if (stay === undefined || topicFilters.length === 0) return onStored();
+    this.#o.changes.change(client, stay.home, [], topicFilters, () => onStored());
+  }
+
+  /** The connection is over. Undefined: nothing was stored. */
+  leave(client: LocalClient, departure: Departure): LeavingSession | undefined {
+    const leaving = this.#o.stays.leave(client, departure);
+    if (leaving !== undefined) this.#o.changes.drop(client);
+    return leaving;
+  }
+}
+
+/** Retained messages were sent when the client subscribed. */
+function grantedOf({ starts: _starts, ...stored }: StoredSubscription): Subscription {
+  return { ...stored, retainHandling: 2 };
+}
+
+function storedOf(s: TableSubscription): StoredSubscription {
+  const { topicFilter, qos, noLocal, retainAsPublished, subscriptionIdentifier, starts } = s;
+  const options = { topicFilter, qos, noLocal, retainAsPublished, subscriptionIdentifier };
+  return starts === undefined ? options : { ...options, starts };
+}
