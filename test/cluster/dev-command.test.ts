@@ -6,7 +6,15 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -193,6 +201,20 @@ test('data of another version is one clear line', async () => {
   assert.equal(await command.exit, 1);
   assert.match(command.output, /^weir: \S+ has data of version 999, [^\n]*\n$/);
   assert.deepEqual(readdirSync(other), ['version']);
+});
+
+test('another number of nats-servers than that of the data is one clear line', async () => {
+  const other = mkdtempSync(join(directory, 'servers-'));
+  writeFileSync(join(other, 'version'), 'weir-data 1\n');
+  mkdirSync(join(other, 'nats'));
+  writeFileSync(join(other, 'nats/servers'), '3\n');
+  const command = new Command(['dev', '--data', other, '--port-offset', 'auto']);
+  assert.equal(await command.exit, 1);
+  assert.match(
+    command.output,
+    /^weir: \S+ has the data of 3 nats-servers, [^\n]*--nats 3[^\n]*\n$/,
+  );
+  assert.deepEqual(readdirSync(other).toSorted(), ['nats', 'version']);
 });
 
 test('a missing nats-server is one clear line', async () => {
