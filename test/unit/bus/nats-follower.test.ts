@@ -72,7 +72,8 @@ function follow(fromSequence: number, subject?: string): NatsFollower {
 /** The consumer believes that `pending` are left: what its own replica knows of. */
 function delivery(streamSequence: number, consumerSequence: number, pending = 0): NatsMessage {
   const message = new NatsMessage();
-  const reply = `$JS.ACK.S.f.1.${streamSequence}.${consumerSequence}.1700000000000000000.${pending}`;
+  const numbers = `1.${streamSequence}.${consumerSequence}.1700000000000000000.${pending}`;
+  const reply = `$JS.ACK.S.f.${numbers}`;
   message.line = Buffer.from(`S.a ${reply}`);
   message.subjectEnd = 3;
   message.replyStart = 4;
