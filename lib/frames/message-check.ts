@@ -18,6 +18,7 @@ import {
   type InterestWhole,
   type OwnerMessage,
 } from './messages.ts';
+import type { OperatorAnswer, OperatorRequest } from './operator-messages.ts';
 
 type Check = (value: unknown) => boolean;
 type Fields = Readonly<Record<string, Check>>;
@@ -164,6 +165,31 @@ const GATEWAY_FIELDS: Readonly<Record<GatewayMessage['t'], Fields>> = {
   effective: { epoch: whole, version: whole },
 };
 
+const nullOr =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value);
+
+const OPERATOR_REQUEST_FIELDS: Readonly<Record<OperatorRequest['t'], Fields>> = {
+  locate: { clientIdentifier: text },
+  queue: { generation: whole },
+  disconnect: { clientIdentifier: text, incarnation: text, connection: whole },
+  delete: { clientIdentifier: text, generation: whole },
+};
+const OPERATOR_ANSWER_FIELDS: Readonly<Record<OperatorAnswer['t'], Fields>> = {
+  located: {
+    revision: whole,
+    generation: wholeOrNull,
+    connection: nullOr(has({ incarnation: text, number: whole, authenticationName: text })),
+    inFlight: listOf(whole),
+  },
+  queued: {
+    queue: nullOr(has({ mode: text, messages: whole, bytes: whole, oldestAtSeconds: wholeOrNull })),
+  },
+  disconnected: { done: flag },
+  deleted: { done: flag, revision: whole },
+};
+
 const DELTA_FIELDS: Fields = {
   from: wholeOrNull,
   to: whole,
@@ -201,6 +227,16 @@ export function decodeRequests(bytes: Buffer): readonly GatewayMessage[] {
     if (request !== undefined) known.push(request);
   }
   return known;
+}
+
+/** Undefined: of a kind not known here. */
+export function decodeOperatorRequest(bytes: Buffer): OperatorRequest | undefined {
+  const common = { t: text, ask: whole };
+  return ofKind(decodeMessage(bytes), 'request', common, OPERATOR_REQUEST_FIELDS);
+}
+export function decodeOperatorAnswer(bytes: Buffer): OperatorAnswer | undefined {
+  const common = { t: text, ask: whole, p: whole };
+  return ofKind(decodeMessage(bytes), 'answer', common, OPERATOR_ANSWER_FIELDS);
 }
 
 export function decodeDelta(bytes: Buffer): InterestDelta {

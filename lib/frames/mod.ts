@@ -4,3 +4,4 @@ export * from './frame-reader.ts';
 export * from './message-check.ts';
 export * from './messages.ts';
 export * from './names.ts';
+export * from './operator-messages.ts';

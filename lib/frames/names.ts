@@ -10,6 +10,11 @@ export function ownerSubject(partition: number): string {
   return `owner.${String(partition).padStart(2, '0')}`;
 }
 
+/** Control → the owner of a partition: questions and orders of operators, with a reply subject. */
+export function operatorSubject(partition: number): string {
+  return `operator.${String(partition).padStart(2, '0')}`;
+}
+
 /** Gateway → other gateways: QoS 0 messages they have subscribers for. */
 export function peerSubject(incarnation: string): string {
   return `peer.${incarnation}`;

@@ -8,6 +8,8 @@ import {
   decodeAsk,
   decodeDelta,
   decodeHeard,
+  decodeOperatorAnswer,
+  decodeOperatorRequest,
   decodeRequests,
   decodeWhole,
   encodeMessage,
@@ -15,6 +17,8 @@ import {
   type InterestDelta,
   type InterestHeard,
   type InterestWhole,
+  type OperatorAnswer,
+  type OperatorRequest,
   type OwnerMessage,
 } from '#frames';
 import { seededRandom } from '../../fixtures/seeded-random.ts';
@@ -106,6 +110,21 @@ const DELTA: InterestDelta = { from: 1, to: 2, add: ['a'], remove: ['b'] };
 const WHOLE: InterestWhole = { inc: 'g', ask: 1, version: 2, part: 0, parts: 1, filters: ['a'] };
 const HEARD: InterestHeard = { by: 'g', version: 1 };
 
+const ORDERS: readonly OperatorRequest[] = [
+  { t: 'locate', ask: 1, clientIdentifier: 'c' },
+  { t: 'queue', ask: 1, generation: 2 },
+  { t: 'disconnect', ask: 1, clientIdentifier: 'c', incarnation: 'g', connection: 3 },
+  { t: 'delete', ask: 1, clientIdentifier: 'c', generation: 2 },
+];
+const connection = { incarnation: 'g', number: 3, authenticationName: 'n' };
+const queue = { mode: 'filed', messages: 1, bytes: 2, oldestAtSeconds: 3 };
+const ANSWERS: readonly OperatorAnswer[] = [
+  { t: 'located', ask: 1, p: 0, revision: 7, generation: 2, connection, inFlight: [4] },
+  { t: 'queued', ask: 1, p: 0, queue },
+  { t: 'disconnected', ask: 1, p: 0, done: true },
+  { t: 'deleted', ask: 1, p: 0, done: false, revision: 7 },
+];
+
 /** The value with each field, at any depth, left out or made an object. */
 function* broken(value: unknown): Generator<unknown> {
   if (Array.isArray(value)) {
@@ -143,12 +162,17 @@ describe('messages between processes', () => {
       [decodeWhole, WHOLE],
       [decodeHeard, HEARD],
       [decodeAsk, { have: -1, ask: 1 }],
+      ...ORDERS.map((order) => [decodeOperatorRequest, order] as const),
+      ...ANSWERS.map((answer) => [decodeOperatorAnswer, answer] as const),
     ] as const;
     for (const [decode, message] of others) {
       assert.deepEqual(decode(encodeMessage(message)), message);
       for (const bad of broken(message)) isRefused(decode, encodeMessage(bad as object));
     }
     assert.equal(decodeDelta(encodeMessage({ ...DELTA, from: null })).from, null);
+    const nothing = { ...ANSWERS[0], generation: null, connection: null };
+    assert.deepEqual(decodeOperatorAnswer(encodeMessage(nothing)), nothing);
+    assert.equal(decodeOperatorRequest(encodeMessage({ t: 'later', ask: 1 })), undefined);
   });
 
   it('are refused when they are something else', () => {
