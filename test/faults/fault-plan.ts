@@ -57,7 +57,7 @@ const ROWS: readonly Row[] = [
   { weight: 2, group: 'router', way: 'kill' },
   { weight: 1, group: 'router', way: 'term' },
   { weight: 1, group: 'router', way: 'stop' },
-  { weight: 3, group: 'nats', way: 'kill' },
+  { weight: 2, group: 'nats', way: 'kill' },
   { weight: 1, group: 'nats', way: 'term' },
   { weight: 2, group: 'nats', way: 'stop' },
   { weight: 1, group: 'outage', way: 'kill' },

@@ -2,8 +2,8 @@
  * Life — what one subscription received, from its SUBACK to its end: the other side of the ledger.
  *
  * Clean:  ends with its connection. What was lost with it nobody can know; so it must be whole
- *         up to the last message that it received of each publisher and topic, and, if it still stands at
- *         the end of the run, in everything.
+ *         up to the last message that it received of each publisher and topic, and, if it still
+ *         stands at the end of the run, in everything.
  * Stored: lasts as long as the session, over all its connections; must be whole in everything.
  * Group:  the members of a shared subscription, taken together.
  * Memory: one entry per received message.
