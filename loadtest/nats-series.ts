@@ -22,6 +22,7 @@ const SECONDS_MAX: Readonly<Record<StrikeKind, number>> = {
   kill: 0,
   pause: 20,
   cut: 20,
+  majority: 30,
   outage: 30,
 };
 const KINDS: readonly StrikeKind[] = [
@@ -32,6 +33,7 @@ const KINDS: readonly StrikeKind[] = [
   'pause',
   'cut',
   'cut',
+  'majority',
   'outage',
 ];
 

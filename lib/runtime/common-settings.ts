@@ -10,7 +10,7 @@ export const COMMON_SETTINGS = [
     unit: '',
     type: 'text',
     default: 'nats://127.0.0.1:4222',
-    reason: 'Servers of the NATS cluster, separated by commas; the client finds the others.',
+    reason: 'Servers of the NATS cluster, separated by commas: name all, no others are found.',
   },
   {
     name: 'httpHost',

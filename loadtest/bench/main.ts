@@ -12,6 +12,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureFsyncRate } from '../../services/cli/dev/fsync-rate.ts';
+import { NATS_COUNTS } from '../../services/cli/dev/ports.ts';
+import type { NatsCount } from '../../services/cli/dev/ports.ts';
 import { settle } from './broker.ts';
 import type { BenchCertificates, Broker } from './broker.ts';
 import { findGenerator, measure } from './generator.ts';
@@ -30,6 +32,7 @@ const USAGE = `npm run bench -- [options]
   --seconds N       length of a run (default 3)
   --generator PATH  mqbench or mqbench.c (default: ../shared/bench/mqbench.c, compiled)
   --data DIR        where Weir's data go while it runs: the disk that is measured
+  --nats N          nats-servers of Weir, 1 (default) or 3, on this one machine
   --check           exit code 1 when a goal is missed`;
 
 const ROUNDS_DEFAULT = '3';
@@ -42,6 +45,7 @@ interface Options {
   readonly rounds: number;
   readonly seconds: number;
   readonly generator: string;
+  readonly nats: NatsCount;
   readonly signal: AbortSignal;
 }
 
@@ -53,6 +57,7 @@ async function main(): Promise<void> {
       seconds: { type: 'string', default: SECONDS_DEFAULT },
       generator: { type: 'string' },
       data: { type: 'string', default: tmpdir() },
+      nats: { type: 'string', default: '1' },
       check: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -66,6 +71,7 @@ async function main(): Promise<void> {
     rounds: positive('--rounds', values.rounds),
     seconds: positive('--seconds', values.seconds),
     generator: await findGenerator(values.generator ?? env.WEIR_BENCH_GENERATOR),
+    nats: natsCount(values.nats),
     signal: interrupt.signal,
   };
   const directory = mkdtempSync(join(resolve(values.data), 'weir-bench-'));
@@ -83,6 +89,12 @@ function positive(name: string, text: string): number {
   throw new Error(`${name} must be a whole number above 0, not ${text}`);
 }
 
+function natsCount(text: string): NatsCount {
+  const found = NATS_COUNTS.find((count) => String(count) === text);
+  if (found !== undefined) return found;
+  throw new Error(`--nats must be ${NATS_COUNTS.join(' or ')}, not ${text}`);
+}
+
 /** → whether a goal was missed. */
 async function bench(
   options: Options,
@@ -93,7 +105,7 @@ async function bench(
   const brokers: Broker[] = [];
   try {
     progress('starting Weir');
-    const weir = await startWeir(directory);
+    const weir = await startWeir(directory, options.nats);
     brokers.push(weir.broker);
     if (mosquittoProgram === undefined) {
       progress('mosquitto is not installed: there is nothing to compare with');

@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from '../../scripts/setup/project.mjs';
+import type { NatsCount } from '../../services/cli/dev/ports.ts';
 import { startDevCluster } from '../../test/fixtures/dev-cluster.ts';
 import type { DevCluster } from '../../test/fixtures/dev-cluster.ts';
 import type { BenchCertificates, Broker } from './broker.ts';
@@ -19,9 +20,9 @@ export interface BenchedWeir {
 }
 
 /** Resolves when the cluster is ready. `directory` takes its data. */
-export async function startWeir(directory: string): Promise<BenchedWeir> {
+export async function startWeir(directory: string, nats: NatsCount): Promise<BenchedWeir> {
   const dataDir = join(directory, 'weir');
-  const cluster = await startDevCluster({ dataDir, env: { WEIR_LOG_LEVEL: 'warn' } });
+  const cluster = await startDevCluster({ dataDir, nats, env: { WEIR_LOG_LEVEL: 'warn' } });
   return { broker: await brokerOf(cluster), certificates: certificatesOf(cluster) };
 }
 

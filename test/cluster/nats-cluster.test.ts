@@ -16,7 +16,7 @@ const PER_SECOND = 100;
 const STRIKES: readonly [StrikeKind, 'leader' | 'other', number][] = [
   ['kill', 'leader', 0],
   ['pause', 'other', 8],
-  ['cut', 'other', 8],
+  ['cut', 'other', 5],
   ['kill', 'other', 0],
   ['outage', 'leader', 2],
 ];
