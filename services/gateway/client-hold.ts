@@ -28,8 +28,8 @@ interface PartitionHold {
 export interface ClientHoldOptions {
   /** Whether a message may still be sent after it was held; `looks`: subscriptions have changed. */
   mayDeliver(client: LocalClient, view: PublishView, looks: boolean): boolean;
-  /** A delivery of a stored session was not sent. */
-  dropped(client: LocalClient, ticket: number): void;
+  /** What was held of this partition has been sent. */
+  holdEnded(client: LocalClient, partition: number): void;
 }
 
 export class ClientHold implements LiveHold {
@@ -73,8 +73,9 @@ export class ClientHold implements LiveHold {
       readMessage(message, 0, this.#view);
       if (this.#o.mayDeliver(this.#client, this.#view, this.#unsubscribed)) {
         this.#client.deliver(this.#view, qos, delivery, ticket, 0);
-      } else if (ticket > 0) this.#o.dropped(this.#client, ticket);
+      }
     }
+    if (!this.#closed) this.#o.holdEnded(this.#client, partition);
   }
 
   /** The client gave up a subscription: what was held for it must not come any more. */

@@ -10,9 +10,11 @@ import { type AppenderOptions, PartitionAppender, RECORD_BYTES_DEFAULT } from '#
 import { ClaimTable } from './claim-table.ts';
 import { FrameIntake } from './frame-intake.ts';
 import { HomeChanges } from './home-changes.ts';
+import { OutSteps } from './out-steps.ts';
 import { OwnerLink } from './owner-link.ts';
 import { OwnerMailbox } from './owner-mailbox.ts';
 import { PeerExchange } from './peer-exchange.ts';
+import { PublishKeys } from './publish-keys.ts';
 import { PublishPath } from './publish-path.ts';
 import { RetainedFetches } from './retained-fetches.ts';
 import { SeenFlow } from './seen-flow.ts';
@@ -54,6 +56,8 @@ export class CoreParts {
   readonly retained: RetainedFetches;
   readonly stays: StayTable;
   readonly changes: HomeChanges;
+  readonly outs: OutSteps;
+  readonly keys: PublishKeys;
   readonly seen: SeenFlow;
   readonly stored: StoredSessions;
   readonly intake: FrameIntake;
@@ -71,20 +75,34 @@ export class CoreParts {
     this.table = table;
     this.peers = new PeerExchange({ bus, clock, incarnation, seed });
     this.interest = new InterestPublisher(bus, clock, incarnation);
-    this.stays = new StayTable({ clock, incarnation, links, table, send });
+    this.outs = new OutSteps({
+      clock,
+      incarnation,
+      send,
+      acknowledged: (client) => this.stays.acknowledged(client),
+    });
+    const closeOut = this.outs.received.bind(this.outs);
+    this.stays = new StayTable({ clock, incarnation, links, table, send, closeOut });
     this.changes = new HomeChanges(clock, incarnation, send);
     this.seen = new SeenFlow(clock, incarnation, links, send);
     this.stored = new StoredSessions(this);
     const onReleased = this.stays.released.bind(this.stays);
     this.claims = new ClaimTable({ incarnation, partitions, send, onReleased });
     this.appenders = each.map((partition) => newAppender(options, partition));
+    const onFull = (partition: number): void => options.onFull(partition, true);
+    this.keys = new PublishKeys({
+      appenders: this.appenders,
+      stayOf: (client) => this.stays.of(client),
+      onFull,
+    });
     this.path = new PublishPath({
       clock,
       partitions,
       table,
       peers: this.peers,
       appenders: this.appenders,
-      onFull: (partition) => options.onFull(partition, true),
+      keys: this.keys,
+      onFull,
     });
     this.subscribes = new SubscribeFlow(links, this.peers, clock);
     this.retained = new RetainedFetches({
@@ -93,7 +111,7 @@ export class CoreParts {
       links,
       send,
       isSubscribed: (client, topic) => table.isSubscribed(client, topic),
-      settled: (client, ticket) => this.stays.settled(client, ticket),
+      onHoldEnded: (client, partition) => this.stays.holdEnded(client, partition),
     });
     this.intake = new FrameIntake(this, clock, incarnation);
   }
@@ -105,6 +123,8 @@ export class CoreParts {
     this.retained.tick(nowMs);
     this.stays.tick(nowMs);
     this.changes.tick(nowMs);
+    this.outs.tick(nowMs);
+    this.keys.tick();
     this.seen.tick(nowMs);
     this.peers.interest.tick();
     this.subscribes.check();

@@ -1,6 +1,6 @@
 /**
  * Held messages — what came live for a stored session in one partition while the rest of its queue
- * is being read (docs/adr/0012, S4).
+ * is being read (docs/adr/0012, S4), or while retained messages go first (protocol 23).
  *
  * Shape: copies in log order, matched anew when they go out: subscriptions may have changed.
  * Bound: by who holds (HELD_BYTES_MAX, HELD_BYTES_ALL_MAX): too much → the session is filed again.
@@ -19,6 +19,10 @@ interface Held {
 export class HeldMessages {
   bytes = 0;
   #held: Held[] = [];
+
+  get isEmpty(): boolean {
+    return this.#held.length === 0;
+  }
 
   /** Position of the first one; Infinity: nothing is held. */
   get first(): Position {

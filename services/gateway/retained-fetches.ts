@@ -43,8 +43,8 @@ export interface RetainedFetchesOptions {
   readonly links: readonly OwnerLink[];
   readonly send: (partition: number, message: GatewayMessage) => void;
   readonly isSubscribed: (client: LocalClient, topic: string) => boolean;
-  /** A delivery of a stored session was held back, then dropped by name. */
-  readonly settled: (client: LocalClient, ticket: number) => void;
+  /** The client has got its retained messages of this partition. */
+  readonly onHoldEnded: (client: LocalClient, partition: number) => void;
 }
 
 export class RetainedFetches implements ClientHoldOptions {
@@ -151,8 +151,8 @@ export class RetainedFetches implements ClientHoldOptions {
     return !looks || this.#o.isSubscribed(client, topicOf(view));
   }
 
-  dropped(client: LocalClient, ticket: number): void {
-    this.#o.settled(client, ticket);
+  holdEnded(client: LocalClient, partition: number): void {
+    this.#o.onHoldEnded(client, partition);
   }
 
   /** The client is gone. */

@@ -16,7 +16,7 @@ import type { PublishView } from '#mqtt';
 import { ConsumedReport } from './consumed-report.ts';
 import { HandedRing } from './handed-ring.ts';
 import { HeldMessages } from './held-messages.ts';
-import { InheritedIdentifiers } from './inherited-identifiers.ts';
+import { INHERITED_QOS2, InheritedIdentifiers } from './inherited-identifiers.ts';
 import type { Delivery } from './port.ts';
 import { ASK_AGAIN_MS, type QueueAsker } from './queue-desk.ts';
 import {
@@ -83,7 +83,8 @@ export class StayPartition implements QueueAsker {
   }
   /** Nothing to do, nothing open: it counts for nothing in floor and ticks. */
   get isIdle(): boolean {
-    return this.mode === 'live' && this.ring.isEmpty && this.consumed.isTold(Infinity);
+    const isQuiet = this.mode === 'live' && this.ring.isEmpty && this.#held.isEmpty;
+    return isQuiet && this.consumed.isTold(Infinity);
   }
   /** Whether its owner has it live, as far as is known here (S8). */
   get isLive(): boolean {
@@ -101,12 +102,23 @@ export class StayPartition implements QueueAsker {
   offer(position: Position, view: PublishView, qos: 1 | 2, delivery: Delivery): void {
     if (this.mode === 'live') {
       if (position <= this.readTo) return;
+      if (!this.#held.isEmpty || this.#isHeldBack) return this.#hold(position, view);
       if (!this.stay.client.hasCapacity) return this.#refile('slow', position);
       this.#handOut(position, view, qos, delivery);
       if (!this.inherited.isEmpty) this.#freePassed();
     } else if (this.mode === 'draining' && position > this.x && position > this.readTo) {
       this.#hold(position, view);
     }
+  }
+
+  /** Retained messages of this partition go to the client first, as before its queue. */
+  get #isHeldBack(): boolean {
+    return this.stay.client.hold?.holds(this.partition) === true;
+  }
+
+  holdEnded(nowMs: number): void {
+    if (this.mode === 'live') this.#releaseHeld();
+    else this.pump(nowMs);
   }
 
   settled(sequence: number): void {
@@ -125,15 +137,12 @@ export class StayPartition implements QueueAsker {
     const { desk } = this.#host;
     if (this.request !== 0) return desk.repeat(this, nowMs);
     if (this.inLine || nowMs < this.#lookAtMs) return;
-    const { client } = stay;
-    // Retained messages come before the queue, as before what is live.
-    if (!client.hasRoom || client.hold?.holds(this.partition) === true) return;
-    desk.ask(this, nowMs);
+    if (stay.client.hasRoom && !this.#isHeldBack) desk.ask(this, nowMs);
   }
 
   /** The answer to the outstanding request. */
   onPage(page: QueuePageReader, nowMs: number): void {
-    let isWhole = true;
+    let isWhole = !this.#isHeldBack;
     while (isWhole && page.next()) {
       const { position } = page;
       if (position <= this.readTo) continue;
@@ -174,7 +183,7 @@ export class StayPartition implements QueueAsker {
   }
 
   #freePassed(): void {
-    this.inherited.freeUpTo(this.readTo, this.stay.client);
+    this.inherited.freeUpTo(this.readTo, this.stay);
   }
 
   // —— live
@@ -205,6 +214,11 @@ export class StayPartition implements QueueAsker {
     this.mode = 'live';
     this.readTo = Math.max(this.readTo, this.x);
     this.#freePassed();
+    this.#releaseHeld();
+  }
+
+  #releaseHeld(): void {
+    if (this.#isHeldBack) return;
     const host = this.#host;
     host.heldBytes -= this.#held.bytes;
     this.#held.release(host.heldView, (position) => {
@@ -218,6 +232,7 @@ export class StayPartition implements QueueAsker {
   #hold(position: Position, view: PublishView): void {
     const host = this.#host;
     host.heldBytes += this.#held.push(position, view);
+    host.attend(this);
     if (this.#held.bytes > HELD_BYTES_MAX || host.heldBytes > HELD_BYTES_ALL_MAX) {
       this.#refile('held', Infinity);
     }
@@ -225,6 +240,7 @@ export class StayPartition implements QueueAsker {
 
   /** Matches anew and hands out. False: no room for it; it has to come again. */
   #show(position: Position, view: PublishView): boolean {
+    if (this.#isDone(position)) return true;
     const host = this.#host;
     // What was sent before does not expire any more.
     const isExpired = !this.inherited.has(position) && host.hasExpired(view);
@@ -246,6 +262,13 @@ export class StayPartition implements QueueAsker {
     return true;
   }
 
+  /** An earlier connection has delivered it. */
+  #isDone(position: Position): boolean {
+    if (this.inherited.isEmpty || !this.inherited.passDone(position)) return false;
+    this.readTo = position;
+    return true;
+  }
+
   #handOut(position: Position, view: PublishView, qos: 1 | 2, delivery: Delivery): void {
     const { client } = this.stay;
     const host = this.#host;
@@ -254,11 +277,7 @@ export class StayPartition implements QueueAsker {
     const ticket = this.ring.push(position) * host.partitions + this.partition;
     if (!this.isAttended) host.attend(this);
     const identifier = this.inherited.isEmpty ? 0 : this.inherited.take(position);
-    const { hold } = client;
-    if (hold?.take(this.partition, position, view, qos, delivery, ticket) === true) {
-      // What is held back is sent under a new one.
-      if (identifier > 0) client.freeIdentifier(identifier);
-    } else client.deliver(view, qos, delivery, ticket, identifier);
+    client.deliver(view, qos, delivery, ticket, identifier);
   }
 
   // —— filed again (S5)
@@ -338,7 +357,8 @@ export class StayPartition implements QueueAsker {
   /** Everything up to here is acknowledged. `done`: everything up to here has come live. */
   cursor(done: Position): Position {
     if (!this.ring.isEmpty) return Math.max(this.#base, this.ring.lowest - 1);
-    return this.mode === 'live' ? Math.max(this.readTo, done) : this.readTo;
+    const isAllOut = this.mode === 'live' && this.#held.isEmpty;
+    return isAllOut ? Math.max(this.readTo, done) : this.readTo;
   }
 
   /** There is a new owner: what its predecessor may have granted is void. */

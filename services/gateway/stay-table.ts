@@ -32,6 +32,7 @@ export interface StayTableOptions {
   readonly links: readonly OwnerLink[];
   readonly table: SubscriptionTable;
   readonly send: (partition: number, message: GatewayMessage) => void;
+  readonly closeOut: (client: LocalClient, packetIdentifier: number) => void;
 }
 
 export class StayTable implements StayHost {
@@ -105,8 +106,27 @@ export class StayTable implements StayHost {
     this.ended.released(connection);
   }
 
+  /** Where a delivery stands; undefined: it is of no queue. */
+  placeOf(
+    client: LocalClient,
+    ticket: number,
+  ): { partition: number; position: Position } | undefined {
+    return ticket === 0 ? undefined : this.#byClient.get(client)?.placeOf(ticket);
+  }
+
+  /** Per partition: everything up to here is acknowledged. */
+  acknowledged(client: LocalClient): (Position | null)[] {
+    const parts = this.#byClient.get(client)?.parts ?? [];
+    return this.#o.links.map((link, p) => parts[p]?.cursor(link.done ?? 0) ?? null);
+  }
+
   settled(client: LocalClient, ticket: number): void {
     this.#byClient.get(client)?.settled(ticket);
+  }
+
+  /** Retained messages no longer go first in this partition. */
+  holdEnded(client: LocalClient, partition: number): void {
+    this.#byClient.get(client)?.parts[partition]?.holdEnded(this.nowMs());
   }
 
   // —— what owners say
@@ -179,6 +199,9 @@ export class StayTable implements StayHost {
 
   nowMs(): number {
     return this.#o.clock.nowMs();
+  }
+  closeOut(client: LocalClient, packetIdentifier: number): void {
+    this.#o.closeOut(client, packetIdentifier);
   }
   newTurn(): number {
     return ++this.#turns;
