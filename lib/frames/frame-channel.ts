@@ -17,6 +17,7 @@ export const SECTION_RANGE = 1;
 export const SECTION_ANSWER = 2;
 export const SECTION_PAGE = 3;
 export const SECTION_QUEUE = 4;
+export const SECTION_GROUP = 5;
 export const SECTION_HEADER_BYTES = 5;
 /** Bytes of a range's body before its messages. */
 export const RANGE_HEADER_BYTES = 46;
@@ -24,6 +25,8 @@ export const RANGE_HEADER_BYTES = 46;
 export const PAGE_HEADER_BYTES = 23;
 /** Bytes of a queue page's body before its messages. */
 export const QUEUE_HEADER_BYTES = 27;
+/** Bytes of a group section's body before the group's text. */
+export const GROUP_HEADER_BYTES = 20;
 export const PAGE_LAST = 0x01;
 export const PAGE_RESTART = 0x02;
 /** Bytes of a frame around one message: version, section, range, position. */
@@ -53,6 +56,22 @@ export interface QueuePageHeader {
   readonly upTo: Position;
   /** Nothing is queued above `upTo` now. */
   readonly last: boolean;
+}
+
+/** What a section of a shared subscription says besides its messages (ADR 0013). */
+export interface GroupHeader {
+  readonly partition: number;
+  readonly epoch: number;
+  /** Sections to this gateway in this epoch, from 1. */
+  readonly number: number;
+  /** `$share/NAME/FILTER`. */
+  readonly group: string;
+}
+
+/** One message of a group. */
+export interface GroupMessage {
+  readonly position: Position;
+  readonly message: Buffer;
 }
 
 /** What a page says besides its messages. */
@@ -207,6 +226,35 @@ export class FrameChannel {
     b.writeUInt32BE(entries.length, at + 28);
     let to = at + SECTION_HEADER_BYTES + QUEUE_HEADER_BYTES;
     for (const entry of entries) to += entry.copy(b, to);
+    this.#length = to;
+  }
+
+  /** Adds messages of a group for members at this gateway. No range may be open. */
+  addGroup(header: GroupHeader, entries: readonly GroupMessage[]): void {
+    const group = Buffer.from(header.group, 'utf8');
+    let bytes = GROUP_HEADER_BYTES + group.length;
+    for (const { message } of entries) {
+      bytes += 8 + message.length;
+    }
+    if (!this.takes(bytes)) this.flush();
+    this.#reserve(SECTION_HEADER_BYTES + bytes);
+    const b = this.#buffer;
+    const at = this.#length;
+    b[at] = SECTION_GROUP;
+    b.writeUInt32BE(bytes, at + 1);
+    b.writeUInt16BE(header.partition, at + 5);
+    b.writeDoubleBE(header.epoch, at + 7);
+    b.writeUInt32BE(header.number, at + 15);
+    b.writeUInt32BE(entries.length, at + 19);
+    b.writeUInt16BE(group.length, at + 23);
+    let to = at + SECTION_HEADER_BYTES + GROUP_HEADER_BYTES;
+    to += group.copy(b, to);
+    for (const { position, message } of entries) {
+      b.writeDoubleBE(position, to);
+      // Its publisher's number means nothing at that gateway.
+      to += 8 + message.copy(b, to + 8);
+      b.writeUInt32BE(0, to - message.length + MESSAGE_PUBLISHER_OFFSET);
+    }
     this.#length = to;
   }
 

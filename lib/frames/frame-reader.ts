@@ -11,12 +11,14 @@ import { type Position, readMessage } from '#log';
 import { PublishView } from '#mqtt';
 import {
   FRAME_VERSION,
+  GROUP_HEADER_BYTES,
   PAGE_HEADER_BYTES,
   PAGE_LAST,
   PAGE_RESTART,
   QUEUE_HEADER_BYTES,
   RANGE_HEADER_BYTES,
   SECTION_ANSWER,
+  SECTION_GROUP,
   SECTION_HEADER_BYTES,
   SECTION_PAGE,
   SECTION_QUEUE,
@@ -124,6 +126,26 @@ export class QueuePageReader extends EntryReader {
   }
 }
 
+/** Messages of a shared subscription for members at this gateway (ADR 0013). */
+export class GroupReader extends EntryReader {
+  partition = 0;
+  epoch = 0;
+  number = 0;
+  group = '';
+
+  open(buffer: Buffer, at: number, end: number): void {
+    const textAt = at + GROUP_HEADER_BYTES;
+    if (end < textAt) throw new Fault('WEIR_WIRE', 'group section without header');
+    this.partition = buffer.readUInt16BE(at);
+    this.epoch = buffer.readDoubleBE(at + 2);
+    this.number = buffer.readUInt32BE(at + 10);
+    const entriesAt = textAt + buffer.readUInt16BE(at + 18);
+    if (end < entriesAt) throw new Fault('WEIR_WIRE', 'group section without its group');
+    this.group = buffer.toString('utf8', textAt, entriesAt);
+    this.start(buffer, entriesAt, end, buffer.readUInt32BE(at + 14));
+  }
+}
+
 export interface FrameSink {
   /** `range` is borrowed for the call. */
   onRange(range: RangeReader): void;
@@ -132,6 +154,8 @@ export interface FrameSink {
   onPage(page: PageReader): void;
   /** `page` is borrowed for the call. */
   onQueuePage(page: QueuePageReader): void;
+  /** `section` is borrowed for the call. */
+  onGroup(section: GroupReader): void;
 }
 
 /** Reused readers of a gateway's frames. */
@@ -139,6 +163,7 @@ export class FrameReaders {
   readonly range = new RangeReader();
   readonly page = new PageReader();
   readonly queuePage = new QueuePageReader();
+  readonly group = new GroupReader();
 }
 
 export function readFrame(frame: Buffer, readers: FrameReaders, sink: FrameSink): void {
@@ -161,6 +186,9 @@ export function readFrame(frame: Buffer, readers: FrameReaders, sink: FrameSink)
     } else if (kind === SECTION_QUEUE) {
       readers.queuePage.open(frame, body, end);
       sink.onQueuePage(readers.queuePage);
+    } else if (kind === SECTION_GROUP) {
+      readers.group.open(frame, body, end);
+      sink.onGroup(readers.group);
     } else if (kind === SECTION_ANSWER) {
       const answer = decodeAnswer(frame.subarray(body, end));
       if (answer !== undefined) sink.onAnswer(answer);

@@ -41,6 +41,14 @@ const optional =
   (value) =>
     value === undefined || check(value);
 const pair: Check = (value) => listOf(whole)(value) && (value as unknown[]).length === 2;
+const tuple =
+  (...checks: readonly Check[]): Check =>
+  (value) =>
+    Array.isArray(value) &&
+    value.length === checks.length &&
+    checks.every((check, i) => check(value[i]));
+const positions = listOf(whole);
+const groupPositions = listOf(tuple(text, positions));
 const rank = pair;
 const inFlight: Check = (value) => listOf(whole)(value) && (value as unknown[]).length === 3;
 const subscription = has({
@@ -105,6 +113,7 @@ const OWNER_FIELDS: Readonly<Record<OwnerMessage['t'], Fields>> = {
   end: { connection: whole, reason: text },
   live: { number: whole, generation: whole, turn: whole, position: whole },
   filed: { generation: whole, turn: whole },
+  groups: { heard: whole },
   seen: { home: whole, revision: whole },
 };
 
@@ -122,6 +131,7 @@ const GATEWAY_FIELDS: Readonly<Record<GatewayMessage['t'], Fields>> = {
     known: listOf(whole),
     filed: listOf(whole),
     fresh: listOf(pair),
+    groups: optional(listOf(tuple(text, positions, positions))),
     part: whole,
     parts: whole,
   },
@@ -158,6 +168,14 @@ const GATEWAY_FIELDS: Readonly<Record<GatewayMessage['t'], Fields>> = {
   file: { ...TURN, from: whole },
   queue: { epoch: whole, generation: whole, stay: whole, request: whole, after: whole },
   consumed: { epoch: whole, sessions: listOf(pair) },
+  groups: {
+    epoch: whole,
+    number: whole,
+    taken: whole,
+    windows: listOf(tuple(text, whole)),
+    done: groupPositions,
+    back: groupPositions,
+  },
   seen: { epoch: whole, home: whole, revision: whole },
   retained: { epoch: whole, request: whole, topicFilter: text, upTo: whole, page: whole },
   enough: { epoch: whole, request: whole },

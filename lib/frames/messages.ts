@@ -118,6 +118,13 @@ export type OwnerMessage =
       readonly generation: number;
       readonly turn: number;
     }
+  /** ADR 0013: what reports up to this number caused is durable. */
+  | {
+      readonly t: 'groups';
+      readonly p: number;
+      readonly epoch: number;
+      readonly heard: number;
+    }
   /** S10: the owner's view has this revision of the home's records. */
   | {
       readonly t: 'seen';
@@ -126,6 +133,25 @@ export type OwnerMessage =
       readonly home: number;
       readonly revision: number;
     };
+
+/** Positions, ascending: the first, then the difference of each to the one before. */
+export type PositionList = readonly number[];
+
+export function encodePositions(positions: readonly Position[]): PositionList {
+  const sorted = positions.toSorted((a, b) => a - b);
+  return sorted.map((position, i) => position - (i === 0 ? 0 : (sorted[i - 1] as Position)));
+}
+
+export function decodePositions(list: PositionList): Position[] {
+  let last = 0;
+  return list.map((difference) => (last += difference));
+}
+
+/** Positions of messages of a shared subscription, by its text `$share/NAME/FILTER`. */
+export type GroupPositions = readonly [group: string, positions: PositionList];
+
+/** What a gateway names of a shared subscription when it answers hello (ADR 0013). */
+export type HeldOfGroup = readonly [group: string, held: PositionList, finished: PositionList];
 
 /** A client identifier held by a gateway, as its answer to hello names it. */
 export interface HeldIdentifier {
@@ -164,6 +190,8 @@ export type GatewayMessage =
       readonly filed: readonly number[];
       /** S4. Live sessions whose X lies above the durable checkpoint heard of. In the first part. */
       readonly fresh: readonly (readonly [generation: number, position: Position])[];
+      /** ADR 0013. In parts, as `ids`. */
+      readonly groups?: readonly HeldOfGroup[];
       readonly part: number;
       readonly parts: number;
     }
@@ -254,6 +282,20 @@ export type GatewayMessage =
       readonly inc: string;
       readonly epoch: number;
       readonly sessions: readonly (readonly [generation: number, upTo: Position])[];
+    }
+  /** ADR 0013: a report about shared subscriptions; counted from 1 in each epoch. */
+  | {
+      readonly t: 'groups';
+      readonly inc: string;
+      readonly epoch: number;
+      readonly number: number;
+      /** Sections up to this number were taken. */
+      readonly taken: number;
+      /** How many messages of each group may be here at once. */
+      readonly windows: readonly (readonly [group: string, count: number])[];
+      readonly done: readonly GroupPositions[];
+      /** Given back: another member is to get them. */
+      readonly back: readonly GroupPositions[];
     }
   /** S10: answer once the view has this revision. */
   | {

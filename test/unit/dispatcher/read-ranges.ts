@@ -7,6 +7,7 @@ export function readRanges(frame: Buffer, onRange: (range: RangeReader) => void)
     onRange,
     onPage: ignore,
     onQueuePage: ignore,
+    onGroup: ignore,
     onAnswer: ignore,
   });
 }

@@ -5,11 +5,14 @@ import fc from 'fast-check';
 import { Fault } from '#base';
 import type { Bus } from '#bus';
 import {
+  decodePositions,
+  encodePositions,
   FRAME_BYTES_MAX,
   FRAME_ENVELOPE_BYTES,
   FrameChannel,
   FrameReaders,
   type FrameSink,
+  type GroupReader,
   type OwnerMessage,
   type PageReader,
   type QueuePageReader,
@@ -40,6 +43,15 @@ interface QueuePage {
   readonly request: number;
   readonly upTo: number;
   readonly last: boolean;
+  readonly messages: readonly { position: number; payload: string }[];
+}
+
+interface Group {
+  readonly t: 'group';
+  readonly partition: number;
+  readonly epoch: number;
+  readonly number: number;
+  readonly group: string;
   readonly messages: readonly { position: number; payload: string }[];
 }
 
@@ -92,6 +104,16 @@ const queuePage: fc.Arbitrary<QueuePage> = fc.record({
     maxLength: 10,
   }),
 });
+const group: fc.Arbitrary<Group> = fc.record({
+  t: fc.constant('group' as const),
+  partition: fc.nat(98),
+  epoch: fc.nat(2 ** 40),
+  number: fc.integer({ min: 0, max: 0xffffffff }),
+  group: fc.string({ unit: 'grapheme', maxLength: 40 }),
+  messages: fc.array(fc.record({ position, payload: fc.string({ maxLength: 50 }) }), {
+    maxLength: 10,
+  }),
+});
 const answer: fc.Arbitrary<OwnerMessage> = fc.oneof(
   fc.record({ t: fc.constant('hello' as const), p: fc.nat(98), epoch: fc.nat() }),
   fc.record({ t: fc.constant('welcome' as const), p: fc.nat(98), epoch: fc.nat(), position }),
@@ -136,6 +158,13 @@ function recordOf(payload: string | Buffer): RecordReader {
 }
 
 function put(channel: FrameChannel, section: Section): void {
+  if (section.t === 'group') {
+    const entries = section.messages.map(({ position, payload }) => {
+      const { view, messageStart, messageEnd } = recordOf(payload);
+      return { position, message: view.buffer.subarray(messageStart, messageEnd) };
+    });
+    return channel.addGroup(section, entries);
+  }
   if (section.t === 'page' || section.t === 'queue page') {
     const entries = section.messages.map(({ position, payload }) => {
       const { view, messageStart, messageEnd } = recordOf(payload);
@@ -156,7 +185,7 @@ function put(channel: FrameChannel, section: Section): void {
   channel.closeRange(section.to);
 }
 
-type Section = Range | OwnerMessage | Page | QueuePage;
+type Section = Range | OwnerMessage | Page | QueuePage | Group;
 
 class Collector implements FrameSink {
   readonly sections: Section[] = [];
@@ -189,9 +218,16 @@ class Collector implements FrameSink {
     const { partition, epoch, request, upTo, last } = p;
     this.sections.push({ t: 'queue page', partition, epoch, request, upTo, last, messages });
   }
+  onGroup(g: GroupReader): void {
+    const messages = messagesOf(g);
+    const { partition, epoch, number, group } = g;
+    this.sections.push({ t: 'group', partition, epoch, number, group, messages });
+  }
 }
 
-function messagesOf(p: PageReader | QueuePageReader): { position: number; payload: string }[] {
+function messagesOf(
+  p: PageReader | QueuePageReader | GroupReader,
+): { position: number; payload: string }[] {
   const messages: { position: number; payload: string }[] = [];
   while (p.next()) {
     messages.push({ position: p.position, payload: payloadTextOf(p.view) });
@@ -199,9 +235,23 @@ function messagesOf(p: PageReader | QueuePageReader): { position: number; payloa
   return messages;
 }
 
+describe('lists of positions', () => {
+  it('come out ascending', () => {
+    fc.assert(
+      fc.property(fc.array(position), (positions) => {
+        const list = decodePositions(encodePositions(positions));
+        assert.deepEqual(
+          list,
+          positions.toSorted((a, b) => a - b),
+        );
+      }),
+    );
+  });
+});
+
 describe('frames', () => {
   it('give back sections in their order', () => {
-    const sections = fc.array(fc.oneof(range, answer, page, queuePage), {
+    const sections = fc.array(fc.oneof(range, answer, page, queuePage, group), {
       minLength: 1,
       maxLength: 8,
     });
@@ -231,7 +281,7 @@ describe('frames', () => {
   });
 
   it('answer damage with a Fault', () => {
-    const sections = fc.array(fc.oneof(range, answer, page, queuePage), {
+    const sections = fc.array(fc.oneof(range, answer, page, queuePage, group), {
       minLength: 1,
       maxLength: 4,
     });
@@ -254,6 +304,9 @@ describe('frames', () => {
           },
           onQueuePage: (p) => {
             while (p.next()) assert.ok(p.view.end <= frame.length);
+          },
+          onGroup: (g) => {
+            while (g.next()) assert.ok(g.view.end <= frame.length);
           },
         };
         try {
