@@ -18,8 +18,8 @@ export const FILED_FOR_TABLE = 4;
 
 /** Generations in one list: it fits a state record several times. */
 const LIST_LENGTH_MAX = 16_384;
-/** bytes u32, expiry u32, before the generations. */
-const LIST_HEADER_BYTES = 8;
+/** bytes u32, expiry u32, publication u32, before the generations. */
+const LIST_HEADER_BYTES = 12;
 
 export interface FiledMessage {
   /** Sessions that still wait for it. */
@@ -28,6 +28,8 @@ export interface FiledMessage {
   readonly bytes: number;
   /** Seconds since 1970; 0 = never. */
   readonly expiresAtSeconds: number;
+  /** When its record was closed, seconds since 1970. */
+  readonly publishedAtSeconds: number;
 }
 
 export class FiledStore {
@@ -51,10 +53,17 @@ export class FiledStore {
   }
 
   /** Files the message (borrowed bytes) for these sessions; sorts the list. */
-  file(position: Position, bytes: Buffer, expiresAtSeconds: number, generations: number[]): void {
+  file(
+    position: Position,
+    bytes: Buffer,
+    expiresAtSeconds: number,
+    publishedAtSeconds: number,
+    generations: number[],
+  ): void {
     let message = this.#messages.get(position);
     if (message === undefined) {
-      message = { waiting: 0, lists: 0, bytes: bytes.length, expiresAtSeconds };
+      const times = { expiresAtSeconds, publishedAtSeconds };
+      message = { waiting: 0, lists: 0, bytes: bytes.length, ...times };
       this.#messages.set(position, message);
       this.#bytes += bytes.length;
       this.#state.put(FILED_TABLE, keyOf(position), Buffer.from(bytes));
@@ -71,6 +80,7 @@ export class FiledStore {
     const value = Buffer.allocUnsafe(LIST_HEADER_BYTES + list.length);
     value.writeUInt32BE(message.bytes, 0);
     value.writeUInt32BE(message.expiresAtSeconds, 4);
+    value.writeUInt32BE(message.publishedAtSeconds, 8);
     list.copy(value, LIST_HEADER_BYTES);
     this.#state.put(FILED_FOR_TABLE, listKey(position, message.lists), value);
     message.lists++;
@@ -126,10 +136,15 @@ export class FiledStore {
       const header = Buffer.from(value.buffer, value.byteOffset, LIST_HEADER_BYTES);
       let message = this.#messages.get(position);
       if (message === undefined) {
-        const [bytes, expiresAtSeconds] = [header.readUInt32BE(0), header.readUInt32BE(4)];
-        message = { waiting: 0, lists: 0, bytes, expiresAtSeconds };
+        message = {
+          waiting: 0,
+          lists: 0,
+          bytes: header.readUInt32BE(0),
+          expiresAtSeconds: header.readUInt32BE(4),
+          publishedAtSeconds: header.readUInt32BE(8),
+        };
         this.#messages.set(position, message);
-        this.#bytes += bytes;
+        this.#bytes += message.bytes;
       }
       message.lists = Math.max(message.lists, number + 1);
       for (const generation of decodeGenerations(value.subarray(LIST_HEADER_BYTES))) {

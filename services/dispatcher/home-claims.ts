@@ -9,6 +9,7 @@
  */
 import type { Reason } from '#base';
 import type { ClaimDecision, HeldIdentifier, Rank } from '#frames';
+import type { Stay } from '#session-store';
 
 export interface Holder {
   readonly incarnation: string;
@@ -53,9 +54,8 @@ export class HomeClaims {
     clientIdentifier: string,
     authenticationName: string,
   ): ClaimDecision {
-    if (this.#ending.has(endingKey(incarnation, connection))) {
-      return { connection, granted: false, reason: 'session_taken_over' };
-    }
+    const ending = this.#ending.get(endingKey(incarnation, connection));
+    if (ending !== undefined) return { connection, granted: false, reason: ending.reason };
     const holder = this.#holders.get(clientIdentifier);
     if (holder !== undefined && isHolder(holder, incarnation, connection)) {
       return { connection, granted: true, rank: holder.rank };
@@ -75,6 +75,18 @@ export class HomeClaims {
       this.#holders.delete(clientIdentifier);
     }
     return { connection, released: true, revision: 0 };
+  }
+
+  /**
+   * An operator ends this connection. It holds its identifier until its release, so that who comes
+   * meanwhile waits for that. False: it is over.
+   */
+  disconnect(clientIdentifier: string, { incarnation, connection }: Stay): boolean {
+    const holder = this.#holders.get(clientIdentifier);
+    if (holder !== undefined && isHolder(holder, incarnation, connection)) {
+      this.#end(holder, 'administrative_action');
+    }
+    return this.#ending.has(endingKey(incarnation, connection));
   }
 
   /** What a gateway named in its answer to hello. */
@@ -108,10 +120,12 @@ export class HomeClaims {
     if (older !== undefined) this.#end(older);
   }
 
-  #end({ incarnation, connection }: Holder): void {
-    this.takenOver++;
-    const ending: Ending = { incarnation, connection, reason: 'session_taken_over' };
-    this.#ending.set(endingKey(incarnation, connection), ending);
+  #end({ incarnation, connection }: Holder, reason: Reason = 'session_taken_over'): void {
+    const key = endingKey(incarnation, connection);
+    // It hears one reason, the first, however often and why it has to be told.
+    const ending = this.#ending.get(key) ?? { incarnation, connection, reason };
+    this.#ending.set(key, ending);
+    if (reason === 'session_taken_over') this.takenOver++;
     this.#onEnd(ending);
   }
 }

@@ -103,6 +103,13 @@ export class OwnerSessions implements BoardUser {
     });
   }
 
+  get board(): SessionBoard {
+    return this.#o.board;
+  }
+  /** Undefined: not begun. */
+  get home(): SessionHome | undefined {
+    return this.#home;
+  }
   /** Sessions whose home is here. */
   get homeCount(): number {
     return this.#home?.sessionCount ?? 0;

@@ -17,6 +17,7 @@ import { GatewayMail } from './gateway-mail.ts';
 import { windowBytesFor } from './gateway-window.ts';
 import { takeIdentifiers } from './hello-answers.ts';
 import { HomeClaims } from './home-claims.ts';
+import { OperatorDesk } from './operator-desk.ts';
 import { OwnerSessions } from './owner-sessions.ts';
 import { OwnerVoice } from './owner-voice.ts';
 import { PartitionLink } from './partition-link.ts';
@@ -169,6 +170,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
         () => this.#counters.requestsDamaged++,
       ),
       leases.onGateway((incarnation, entry) => this.#onReport(incarnation, entry)),
+      this.#operatorDesk().open(),
     );
     const nowMs = clock.nowMs();
     for (const line of this.#board.lines) {
@@ -179,6 +181,18 @@ export class PartitionOwner implements PartitionLogic, LineUser {
       this.#takeOver.start(() => this.#sessions.sync(() => this.#begin(ready)));
     });
     this.#board.planFlush();
+  }
+
+  #operatorDesk(): OperatorDesk {
+    const { bus, partition } = this.#c;
+    return new OperatorDesk({
+      bus,
+      partition,
+      claims: this.#claims,
+      sessions: this.#sessions,
+      acts: () => this.#begun && this.#acts(),
+      onDamaged: () => this.#counters.requestsDamaged++,
+    });
   }
 
   #begin(ready: () => void): void {

@@ -10,11 +10,13 @@
  */
 import type { Clock, Timer } from '#base';
 import type { ClaimDecision, GatewayMessage, GrantedSession, LeavingSession } from '#frames';
+import { OUT_FINISHED } from '#frames';
 import type { Position } from '#log';
 import type { SessionRecord } from '#session-store';
 import type { StateTables } from '#state';
 import type { HomeClaims } from './home-claims.ts';
 import type { OutTable } from './out-table.ts';
+import { SessionDeletions } from './session-deletions.ts';
 import type { SessionRecords } from './session-records.ts';
 import { changedSubscriptions } from './subscription-change.ts';
 import type { WillKeeper } from './will-keeper.ts';
@@ -50,9 +52,18 @@ export interface SessionHomeOptions {
   readonly decide: (incarnation: string, decision: ClaimDecision) => void;
 }
 
+/** `generation` absent: nothing is stored. */
+export interface LookedAt {
+  readonly revision: number;
+  readonly generation?: number;
+  /** Packet identifiers of deliveries that are open. */
+  readonly inFlight?: readonly number[];
+}
+
 export class SessionHome {
   readonly #o: SessionHomeOptions;
   readonly #pending = new Map<string, PendingClaim>();
+  readonly #deletions = new SessionDeletions();
   /** Sessions at ended gateways, to be written as offline. */
   #stranded: string[] = [];
   #closed = false;
@@ -146,7 +157,7 @@ export class SessionHome {
   /** Ends the session that this claim does not go on with. True: there was one. */
   #wipe({ inc, connection, clientIdentifier, cleanStart }: Claim): boolean {
     const old = this.#o.records.get(clientIdentifier);
-    if (old === undefined || !cleanStart) return false;
+    if (old === undefined || !(cleanStart || this.#deletions.has(old.generation))) return false;
     // Asked for again: it is its own.
     if (old.at !== undefined && isAt(old.at, inc, connection)) return false;
     this.#end(old);
@@ -219,7 +230,8 @@ export class SessionHome {
   #leave(record: SessionRecord, leaving: LeavingSession | undefined): void {
     const { records, clock } = this.#o;
     const sessionExpirySeconds = leaving?.sessionExpirySeconds ?? record.sessionExpirySeconds;
-    if (sessionExpirySeconds === 0) return this.#end(record);
+    const ends = sessionExpirySeconds === 0 || this.#deletions.has(record.generation);
+    if (ends) return this.#end(record);
     const cursor = record.cursor.map((known, p) => Math.max(known, leaving?.cursor[p] ?? 0));
     records.put({
       ...record,
@@ -234,9 +246,40 @@ export class SessionHome {
 
   #end({ clientIdentifier, generation }: SessionRecord): void {
     const { records, outs, wills } = this.#o;
+    this.#deletions.done(generation);
     records.delete(clientIdentifier);
     outs.end(generation);
     wills.sessionEnded(clientIdentifier);
+  }
+
+  /** What is stored of a client, as an operator asks for it. */
+  look(clientIdentifier: string): LookedAt {
+    const { records, outs } = this.#o;
+    const { revision } = records;
+    const record = records.get(clientIdentifier);
+    if (record === undefined || records.isExpired(record)) return { revision };
+    const open = outs.entries(record.generation).filter(([, , , state]) => state !== OUT_FINISHED);
+    const identifiers = [...record.inFlight, ...open].map(([identifier]) => identifier);
+    const inFlight = [...new Set(identifiers)].sort((a, b) => a - b);
+    return { revision, generation: record.generation, inFlight };
+  }
+
+  /**
+   * An operator ends this life of a session, its connection first; may be said again. Answers true
+   * when that is durable, false at once while the connection is being waited for.
+   */
+  delete(clientIdentifier: string, generation: number, answer: (isDone: boolean) => void): void {
+    const { records, claims, clock, isAlive } = this.#o;
+    const record = records.get(clientIdentifier);
+    if (record?.generation === generation) {
+      const { at } = record;
+      if (at !== undefined && isAlive(at.incarnation) && claims.disconnect(clientIdentifier, at)) {
+        this.#deletions.order(generation, clientIdentifier, clock.nowMs());
+        return answer(false);
+      }
+      this.#end(record);
+    }
+    this.#whenDurable(() => answer(true));
   }
 
   change(message: Change): void {
@@ -280,13 +323,17 @@ export class SessionHome {
 
   /** A few times a second. */
   tick(): void {
-    const { records, wills, isAlive } = this.#o;
+    const { records, wills, clock, isAlive } = this.#o;
     for (const clientIdentifier of this.#stranded.splice(0, SESSIONS_PER_TICK)) {
       const record = records.get(clientIdentifier);
       if (record?.at === undefined || isAlive(record.at.incarnation)) continue;
       this.#leave(record, undefined);
     }
     for (const record of records.expired(SESSIONS_PER_TICK)) this.#end(record);
+    for (const clientIdentifier of this.#deletions.overdue(clock.nowMs())) {
+      const record = records.get(clientIdentifier);
+      if (record !== undefined) this.#end(record);
+    }
     wills.tick();
   }
 

@@ -7,7 +7,7 @@
  * Full:  QUEUE_MESSAGES_MAX or QUEUE_BYTES_MAX per session and partition: by policy the oldest or
  *        the newest is dropped by name (`queue_full`).
  */
-import type { Position, RecordReader } from '#log';
+import { type Position, recordClosedAtMs, type RecordReader } from '#log';
 import type { StateTables } from '#state';
 import { FiledStore } from './filed-store.ts';
 import type { TailRecord } from './record-tail.ts';
@@ -101,6 +101,11 @@ export class SessionQueues {
     const queue = this.#queues[slot];
     return queue?.positions[queue.head];
   }
+  /** When the oldest entry was published, seconds since 1970; undefined: nothing waits. */
+  oldestAtSeconds(slot: number): number | undefined {
+    const oldest = this.oldest(slot);
+    return oldest === undefined ? undefined : this.store.message(oldest)?.publishedAtSeconds;
+  }
 
   /** A session that is new to this partition, or to its owner. */
   begin(slot: number, last: Position): void {
@@ -129,7 +134,8 @@ export class SessionQueues {
     if (generations.length === 0) return;
     this.#counters.entriesFiled += generations.length;
     const message = record.payload.subarray(messageStart, messageEnd);
-    this.store.file(position, message, view.expiresAtSeconds, generations);
+    const publishedAtSeconds = Math.floor(recordClosedAtMs(record.payload) / 1_000);
+    this.store.file(position, message, view.expiresAtSeconds, publishedAtSeconds, generations);
     this.#onPut(bytes + generations.length * BYTES_PER_GENERATION);
   }
 

@@ -1,151 +1,10 @@
 /** The home of client identifiers: sessions, take-over, expiry, wills, QoS 2 deliveries. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { MemoryCluster, SimClock } from '#bus';
-import type { ClaimDecision, ClaimedWill, GatewayMessage, GrantedSession } from '#frames';
-import { logStreamConfig, RecordReader } from '#log';
-import { decodeSession, type SessionRecord } from '#session-store';
-import { HomeClaims } from '../../../services/dispatcher/home-claims.ts';
-import { OutTable } from '../../../services/dispatcher/out-table.ts';
-import { SessionHome } from '../../../services/dispatcher/session-home.ts';
-import { SessionRecords } from '../../../services/dispatcher/session-records.ts';
-import { WillAppender } from '../../../services/dispatcher/will-appender.ts';
-import { WillKeeper } from '../../../services/dispatcher/will-keeper.ts';
-import { MemoryTables, NOTHING_DURABLE } from '../../fixtures/memory-tables.ts';
-import { topicTextOf } from '../../fixtures/publish-view.ts';
-import { seededRandom } from '../../fixtures/seeded-random.ts';
-
-type Claim = Extract<GatewayMessage, { t: 'claim' }>;
-const PARTITIONS = 2;
-const HOME = 1;
-const SESSION_TABLE = 1;
-
-function will(topic: string, options: Partial<ClaimedWill> = {}): ClaimedWill {
-  return {
-    topic,
-    payload: Buffer.from('gone').toString('base64'),
-    properties: Buffer.from([0]).toString('base64'),
-    qos: 1,
-    retain: false,
-    delaySeconds: 0,
-    messageExpirySeconds: -1,
-    ...options,
-  };
-}
-
-/** A home on tables that become durable when told to, and a log in memory. */
-class Fixture {
-  readonly clock = new SimClock();
-  readonly nats = new MemoryCluster(this.clock, seededRandom(1));
-  readonly alive = new Set(['g1', 'g2']);
-  readonly ended: string[] = [];
-  readonly decisions: [string, ClaimDecision][] = [];
-  readonly published: string[] = [];
-  log = new MemoryTables(this.clock, NOTHING_DURABLE);
-  state = new MemoryTables(this.clock, NOTHING_DURABLE);
-  home: SessionHome;
-
-  constructor() {
-    for (let p = 0; p < PARTITIONS; p++) this.nats.createStream(logStreamConfig(p, 1));
-    const last = new Map<string, number>();
-    this.nats.onStored((_stream, { subject, payload }) => {
-      const number = payload.readUIntBE(4, 6);
-      if (number <= (last.get(subject) ?? 0)) return;
-      last.set(subject, number);
-      const reader = new RecordReader(payload);
-      while (reader.next() >= 0) this.published.push(topicTextOf(reader.view));
-    });
-    this.home = this.#make();
-  }
-
-  #make(): SessionHome {
-    const { clock, log, state } = this;
-    const records = [...log.keys(SESSION_TABLE)].map((key) =>
-      decodeSession(log.peek(SESSION_TABLE, key) as Buffer),
-    );
-    const bus = this.nats.connect(`home-${this.decisions.length}-${clock.nowMs()}`);
-    const isAlive = (incarnation: string): boolean => this.alive.has(incarnation);
-    const appender = new WillAppender({ bus, clock, state, home: HOME, holds: () => true });
-    return new SessionHome({
-      clock,
-      home: HOME,
-      partitions: PARTITIONS,
-      claims: new HomeClaims(clock.nowMs(), (e) =>
-        this.ended.push(`${e.incarnation}.${e.connection}`),
-      ),
-      records: new SessionRecords(
-        clock,
-        log,
-        records,
-        Math.max(0, ...records.map((r) => r.revision)),
-      ),
-      state,
-      wills: new WillKeeper({ clock, state, partitions: PARTITIONS, appender, isAlive }),
-      outs: new OutTable(state),
-      isAlive,
-      checkpoints: () => [100, 100],
-      decide: (incarnation, decision) => this.decisions.push([incarnation, decision]),
-    });
-  }
-
-  /** The next owner, with what is durable. */
-  takeOver(): void {
-    this.home.close();
-    this.log = new MemoryTables(this.clock, this.log.durable);
-    this.state = new MemoryTables(this.clock, this.state.durable);
-    this.home = this.#make();
-  }
-
-  claim(inc: string, connection: number, options: Partial<Claim> = {}): void {
-    this.home.claim({
-      t: 'claim',
-      inc,
-      connection,
-      clientIdentifier: 'c',
-      authenticationName: 'n',
-      cleanStart: false,
-      sessionExpirySeconds: 60,
-      ...options,
-    });
-  }
-
-  /** Lets time pass and both logs become durable. */
-  settle(spanMs = 1): void {
-    for (let i = 0; i < 5; i++) {
-      this.state.commit(0);
-      this.log.commit(0);
-      this.clock.run(this.clock.nowMs() + spanMs / 5);
-      this.home.tick();
-    }
-    this.state.commit(0);
-    this.log.commit(0);
-  }
-
-  session(connection: number): GrantedSession {
-    const found = this.decisions.find(
-      ([, d]) => d.connection === connection && 'granted' in d && d.granted,
-    );
-    assert.ok(found !== undefined, `connection ${connection} was not granted`);
-    const [, decision] = found;
-    assert.ok('session' in decision && decision.session !== undefined, 'it got a session');
-    return decision.session;
-  }
-
-  record(): SessionRecord | undefined {
-    const value = this.log.peek(SESSION_TABLE, 'c');
-    return value === undefined ? undefined : decodeSession(value);
-  }
-
-  leave(inc: string, connection: number, cursor: (number | null)[], expiry = 60): void {
-    const { stay } = this.session(connection);
-    const leaving = { stay, cursor, inFlight: [], sessionExpirySeconds: expiry };
-    this.home.release({ t: 'release', inc, connection, clientIdentifier: 'c', leaving });
-  }
-}
-
+import { HOME, HomeFixture, PARTITIONS, will } from '../../fixtures/session-home.ts';
 describe('session home', () => {
   it('answers when the record is durable, and the same when asked again', () => {
-    const fixture = new Fixture();
+    const fixture = new HomeFixture();
     fixture.claim('g1', 1);
     fixture.clock.run(50);
     assert.deepEqual(fixture.decisions, [], 'nothing is durable yet');
@@ -160,7 +19,7 @@ describe('session home', () => {
   });
 
   it('hands a session on with cursor and subscriptions', () => {
-    const fixture = new Fixture();
+    const fixture = new HomeFixture();
     fixture.claim('g1', 1);
     fixture.settle();
     const subscription = {
@@ -191,7 +50,7 @@ describe('session home', () => {
   });
 
   it('asks the older connection to leave, and waits for its cursor', () => {
-    const fixture = new Fixture();
+    const fixture = new HomeFixture();
     fixture.claim('g1', 1);
     fixture.settle();
     fixture.claim('g2', 2);
@@ -204,7 +63,7 @@ describe('session home', () => {
   });
 
   it('does not wait for ever', () => {
-    const fixture = new Fixture();
+    const fixture = new HomeFixture();
     fixture.claim('g1', 1);
     fixture.settle();
     fixture.claim('g2', 2);
@@ -218,7 +77,7 @@ describe('session home', () => {
   });
 
   it('refuses another authentication name, also while nobody is connected', () => {
-    const fixture = new Fixture();
+    const fixture = new HomeFixture();
     fixture.claim('g1', 1);
     fixture.settle();
     fixture.leave('g1', 1, [1, 1]);
@@ -231,7 +90,7 @@ describe('session home', () => {
   });
 
   it('begins a new generation with clean start, and none for a clean session', () => {
-    const fixture = new Fixture();
+    const fixture = new HomeFixture();
     fixture.claim('g1', 1);
     fixture.settle();
     fixture.leave('g1', 1, [1, 1]);
@@ -248,7 +107,7 @@ describe('session home', () => {
   });
 
   it('ends sessions when they expire, and those of an ended gateway later', () => {
-    const fixture = new Fixture();
+    const fixture = new HomeFixture();
     fixture.claim('g1', 1, { sessionExpirySeconds: 5 });
     fixture.settle();
     fixture.alive.delete('g1');
@@ -264,7 +123,7 @@ describe('session home', () => {
 
 describe('wills at their home', () => {
   it('are published when the connection is lost, once, over a change of owners', () => {
-    const fixture = new Fixture();
+    const fixture = new HomeFixture();
     fixture.claim('g1', 1, { will: will('w/1'), sessionExpirySeconds: 0, cleanStart: true });
     fixture.settle();
     fixture.alive.delete('g1');
@@ -281,7 +140,7 @@ describe('wills at their home', () => {
   });
 
   it('are not published after an orderly end', () => {
-    const fixture = new Fixture();
+    const fixture = new HomeFixture();
     fixture.claim('g1', 1, { will: will('w/1') });
     fixture.settle();
     fixture.leave('g1', 1, [0, 0]);
@@ -293,7 +152,7 @@ describe('wills at their home', () => {
   });
 
   it('wait for their delay or the end of the session, and not when it is resumed', () => {
-    const fixture = new Fixture();
+    const fixture = new HomeFixture();
     const delayed = will('w/1', { delaySeconds: 10 });
     const lose = (connection: number, sessionExpirySeconds: number): void => {
       const { stay } = fixture.session(connection);
@@ -321,7 +180,7 @@ describe('wills at their home', () => {
   });
 
   it('of an older connection are decided when a new one comes', () => {
-    const fixture = new Fixture();
+    const fixture = new HomeFixture();
     fixture.claim('g1', 1, { will: will('w/0') });
     fixture.settle();
     fixture.claim('g2', 2, { will: will('w/2', { delaySeconds: 5 }) });
@@ -339,13 +198,17 @@ describe('wills at their home', () => {
 });
 
 describe('QoS 2 deliveries at their home', () => {
-  const step = (fixture: Fixture, steps: [number, number, number, number][], upTo = 0): void => {
+  const step = (
+    fixture: HomeFixture,
+    steps: [number, number, number, number][],
+    upTo = 0,
+  ): void => {
     const at = { inc: 'g1', connection: 1, clientIdentifier: 'c' } as const;
     fixture.home.out({ t: 'out', ...at, number: 1, steps, acknowledged: [upTo, null] });
   };
 
   it('are handed on with the session, forgotten below what is acknowledged', () => {
-    const fixture = new Fixture();
+    const fixture = new HomeFixture();
     fixture.claim('g1', 1);
     fixture.settle();
     step(fixture, [
@@ -372,7 +235,7 @@ describe('QoS 2 deliveries at their home', () => {
   });
 
   it('are finished when their identifier is used again', () => {
-    const fixture = new Fixture();
+    const fixture = new HomeFixture();
     fixture.claim('g1', 1);
     fixture.settle();
     step(fixture, [[1, 0, 100, 1]]);

@@ -43,7 +43,7 @@ class Fixture {
     const view = publishView({ topic: 't', payload });
     const builder = new RecordBuilder();
     builder.add(view, messageLength(view), 0, 0, false);
-    const payloadBytes = builder.take(1, 0);
+    const payloadBytes = builder.take(1, position * 1_000);
     const reader = new RecordReader(payloadBytes);
     reader.next();
     const targets = slots.map((slot) => this.sessions[slot] as BoardSession);
@@ -118,6 +118,15 @@ describe('session queues', () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it('tell since when the oldest entry waits, also after a recovery', () => {
+    const fixture = new Fixture();
+    assert.equal(fixture.queues.oldestAtSeconds(0), undefined);
+    for (const position of [5, 6, 9]) fixture.file(position, [0]);
+    fixture.consume(0, 5);
+    assert.equal(fixture.queues.oldestAtSeconds(0), 6);
+    assert.equal(fixture.recovered().queues.oldestAtSeconds(0), 6);
   });
 
   it('remember what was consumed: a successor does not file it again', () => {
