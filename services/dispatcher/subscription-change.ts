@@ -5,13 +5,18 @@ import type { SessionRecord, StoredSubscription } from '#session-store';
 
 type Change = Extract<GatewayMessage, { t: 'change' }>;
 
-/** `checkpoints`: per partition; starts that all of them have passed are left out (protocol 15). */
+/**
+ * `checkpoints`: per partition. Starts that they and the session's cursor have passed are left out
+ * (protocol 15): above the cursor its queue may hold what an earlier subscription to the same
+ * filter was filed for.
+ */
 export function changedSubscriptions(
   record: SessionRecord,
   { add, remove }: Pick<Change, 'add' | 'remove'>,
   checkpoints: readonly Position[],
 ): readonly StoredSubscription[] {
-  const kept = new Map(record.subscriptions.map((s) => [s.topicFilter, prune(s, checkpoints)]));
+  const passed = record.cursor.map((cursor, p) => Math.min(cursor, checkpoints[p] ?? 0));
+  const kept = new Map(record.subscriptions.map((s) => [s.topicFilter, prune(s, passed)]));
   for (const topicFilter of remove) kept.delete(topicFilter);
   for (const subscription of add) {
     const known = kept.get(subscription.topicFilter);
@@ -24,8 +29,8 @@ export function changedSubscriptions(
   return [...kept.values()];
 }
 
-function prune(s: StoredSubscription, checkpoints: readonly Position[]): StoredSubscription {
-  const isPassed = s.starts?.every((start, p) => start <= (checkpoints[p] ?? 0)) === true;
+function prune(s: StoredSubscription, passed: readonly Position[]): StoredSubscription {
+  const isPassed = s.starts?.every((start, p) => start <= (passed[p] ?? 0)) === true;
   return isPassed ? withStarts(s, undefined) : s;
 }
 
