@@ -11,12 +11,14 @@
 import { hashText, partitionOf, type Reason } from '#base';
 import type {
   ClaimDecision,
+  ClaimedWill,
   GatewayMessage,
   GrantedSession,
   HeldIdentifier,
   LeavingSession,
   Rank,
 } from '#frames';
+import type { Will } from '#mqtt';
 import type { LocalClient } from './port.ts';
 
 const ASK_AGAIN_MS = 500;
@@ -31,6 +33,8 @@ interface Claim {
   readonly home: number;
   /** Of a stored session: goes with the release. */
   leaving: LeavingSession | undefined;
+  /** Its will is published: goes with the release. */
+  publishesWill: boolean;
   /** Undefined once the connection is over: only the release is left to be acknowledged. */
   onDecision: ((decision: ClaimOutcome) => void) | undefined;
   rank: Rank | undefined;
@@ -74,6 +78,7 @@ export class ClaimTable {
       client,
       home: this.homeOf(client),
       leaving: undefined,
+      publishesWill: false,
       onDecision,
       rank: undefined,
       asks: 0,
@@ -87,10 +92,17 @@ export class ClaimTable {
   }
 
   /** The connection is over: its identifier is given back, and its session is put away. */
-  release(client: LocalClient, nowMs: number, leaving?: LeavingSession): void {
+  release(
+    client: LocalClient,
+    nowMs: number,
+    publishesWill: boolean,
+    leaving?: LeavingSession,
+  ): void {
     const claim = this.#byConnection.get(client.connectionNumber);
     if (claim === undefined || claim.releasing) return;
     claim.leaving = leaving;
+    // Who was never let in has no will (MQTT 5 §3.1.2.5).
+    claim.publishesWill = publishesWill && claim.rank !== undefined;
     this.#giveBack(claim, nowMs);
   }
 
@@ -185,12 +197,14 @@ export class ClaimTable {
     const terms = { inc: this.#o.incarnation, connection, clientIdentifier };
     if (claim.releasing) {
       const put = leaving === undefined ? {} : { leaving };
-      this.#o.send(home, { t: 'release', ...terms, ...put });
+      const { publishesWill } = claim;
+      this.#o.send(home, { t: 'release', ...terms, ...put, publishesWill });
       return;
     }
     claim.asks++;
     const { authenticationName, cleanStart, sessionExpirySeconds } = client;
-    const asked = { authenticationName, cleanStart, sessionExpirySeconds };
+    const will = claimedWill(client.will);
+    const asked = { authenticationName, cleanStart, sessionExpirySeconds, ...will };
     this.#o.send(home, { t: 'claim', ...terms, ...asked });
   }
 
@@ -198,4 +212,20 @@ export class ClaimTable {
     this.#byConnection.delete(claim.client.connectionNumber);
     this.#waiting.delete(claim);
   }
+}
+
+function claimedWill(will: Will | undefined): { readonly will?: ClaimedWill } {
+  if (will === undefined) return {};
+  const { topic, qos, retain } = will;
+  return {
+    will: {
+      topic,
+      qos,
+      retain,
+      payload: will.payload.toString('base64'),
+      properties: will.publishProperties.toString('base64'),
+      delaySeconds: will.willDelayIntervalSeconds,
+      messageExpirySeconds: will.messageExpiryIntervalSeconds,
+    },
+  };
 }

@@ -130,6 +130,11 @@ export class CoreParts {
     this.subscribes.check();
   }
 
+  /** Something asked of this home has been waiting too long (rule 9). */
+  homeUnanswered(home: number, nowMs: number): boolean {
+    return [this.claims, this.changes, this.outs].some((part) => part.unanswered(home, nowMs));
+  }
+
   close(): void {
     for (const appender of this.appenders) appender.close();
     this.interest.close();

@@ -78,8 +78,7 @@ class Core implements GatewayCore {
       filterVersion: () => this.#p.interest.version,
       floor: () => this.#p.stays.floor(),
       known: () => this.#p.stays.known,
-      homeUnanswered: (partition, nowMs) =>
-        this.#p.claims.unanswered(partition, nowMs) || this.#p.changes.unanswered(partition, nowMs),
+      homeUnanswered: (partition, nowMs) => this.#p.homeUnanswered(partition, nowMs),
       onReport: (other, filterVersion) => {
         this.#p.peers.join(other);
         // A delta that was lost shows here, also when nobody waits for it.
@@ -168,7 +167,9 @@ class Core implements GatewayCore {
     const leaving = this.#p.stored.leave(client, departure);
     this.#p.retained.dropClient(client);
     this.#p.table.removeClient(client, (topicFilter) => this.#p.interest.remove(topicFilter));
-    if (!this.#over) this.#p.claims.release(client, nowMs, leaving);
+    if (!this.#over) {
+      this.#p.claims.release(client, nowMs, departure.publishesWill, leaving);
+    }
   }
 
   subscribe(
@@ -219,17 +220,17 @@ class Core implements GatewayCore {
     this.#p.stays.settled(client, ticket);
   }
 
-  // QoS 2 in both directions is made durable with the next piece of this work (protocol 25, 29);
-  // until then it is as durable as a connection, and nobody waits.
-  storeOut(client: LocalClient, packetIdentifier: number): void {
-    client.outStored(packetIdentifier);
+  storeOut(client: LocalClient, packetIdentifier: number, ticket: number): void {
+    this.#p.outs.sent(client, packetIdentifier, this.#p.stays.placeOf(client, ticket));
   }
   storeReceived(client: LocalClient, packetIdentifier: number): void {
-    client.receivedStored(packetIdentifier);
+    this.#p.outs.received(client, packetIdentifier);
   }
-  storeFinished(): void {}
+  storeFinished(client: LocalClient, packetIdentifier: number): void {
+    this.#p.outs.finished(client, packetIdentifier);
+  }
   releasePublish(client: LocalClient, packetIdentifier: number): void {
-    client.released(packetIdentifier);
+    this.#p.keys.release(client, packetIdentifier);
   }
 
   publish(client: LocalClient, view: PublishView, key: string, token: number): PublishOutcome {
@@ -307,14 +308,7 @@ class Core implements GatewayCore {
     const nowMs = this.#o.clock.nowMs();
     // One array until something changes.
     this.#p.path.setEventFilters(this.#o.directory.eventFilters());
-    for (const link of this.#p.links) link.tick(nowMs);
-    this.#p.claims.tick(nowMs);
-    this.#p.retained.tick(nowMs);
-    this.#p.stays.tick(nowMs);
-    this.#p.changes.tick(nowMs);
-    this.#p.seen.tick(nowMs);
-    this.#p.peers.interest.tick();
-    this.#p.subscribes.check();
+    this.#p.tick(nowMs);
   }
 }
 

@@ -22,6 +22,7 @@ import type { InterestPublisher } from '#interest';
 import type { Position } from '#log';
 import type { ClaimTable } from './claim-table.ts';
 import type { HomeChanges } from './home-changes.ts';
+import type { OutSteps } from './out-steps.ts';
 import type { OwnerLink } from './owner-link.ts';
 import type { OwnerMailbox } from './owner-mailbox.ts';
 import type { PublishPath } from './publish-path.ts';
@@ -49,6 +50,7 @@ export interface FrameIntakeParts {
   readonly retained: RetainedFetches;
   readonly stays: StayTable;
   readonly changes: HomeChanges;
+  readonly outs: OutSteps;
   readonly seen: SeenFlow;
 }
 
@@ -124,6 +126,8 @@ export class FrameIntake implements FrameSink {
     this.#o.stays.onQueuePage(page);
   }
 
+  onGroup(): void {}
+
   onAnswer(message: OwnerMessage): void {
     const link = this.#o.links[message.p];
     if (link === undefined) return;
@@ -175,10 +179,11 @@ export class FrameIntake implements FrameSink {
   }
 
   #decided(home: number, decisions: readonly ClaimDecision[]): void {
-    const { claims, changes, stays } = this.#o;
+    const { claims, changes, stays, outs } = this.#o;
     const nowMs = this.#clock.nowMs();
     for (const decision of decisions) {
-      if ('changed' in decision) {
+      if ('stepped' in decision) outs.stepped(decision.connection, decision.stepped);
+      else if ('changed' in decision) {
         stays.learn(home, decision.revision);
         changes.changed(decision.connection, decision.changed, decision.revision);
       } else claims.decided(decision, nowMs);

@@ -17,6 +17,7 @@ import { LastTopic, type PublishView } from '#mqtt';
 import { FilterIndex } from '#topics';
 import type { Peer, PeerExchange } from './peer-exchange.ts';
 import type { LocalClient, PublishOutcome } from './port.ts';
+import type { PublishKeys } from './publish-keys.ts';
 import { NO_POSITION, type Route } from './route.ts';
 import { type SubscriptionTable, topicKey } from './subscription-table.ts';
 
@@ -40,6 +41,7 @@ export interface PublishPathOptions {
   readonly table: SubscriptionTable;
   readonly peers: PeerExchange;
   readonly appenders: readonly PartitionAppender[];
+  readonly keys: PublishKeys;
   /** A partition's appender takes no more for now. */
   readonly onFull: (partition: number) => void;
 }
@@ -81,7 +83,8 @@ export class PublishPath {
     view.publisherConnection = client.connectionNumber;
     const expiresAt = this.#expiry(view);
     if (qos > 0) {
-      this.#append(route.partition, view, expiresAt, false, client, token);
+      if (qos === 1) this.#append(route.partition, view, expiresAt, false, client, token);
+      else this.#appendOnce(route.partition, view, expiresAt, client, token);
       return 'queued';
     }
     if (view.retain) {
@@ -125,6 +128,20 @@ export class PublishPath {
   ): void {
     const appender = this.#o.appenders[partition] as PartitionAppender;
     if (!appender.add(view, expiresAt, liveElsewhere, client, token)) this.#o.onFull(partition);
+  }
+
+  /** QoS 2: with the key that tells repeats, if its session is stored. */
+  #appendOnce(
+    partition: number,
+    view: PublishView,
+    expiresAt: number,
+    client: LocalClient,
+    token: number,
+  ): void {
+    const { appenders, keys, onFull } = this.#o;
+    const key = keys.keyOf(client, view.packetIdentifier, partition);
+    const isRoom = appenders[partition]?.add(view, expiresAt, false, client, token, key);
+    if (isRoom === false) onFull(partition);
   }
 
   /** Absolute expiry, seconds since 1970, rounded up; 0 = never. */

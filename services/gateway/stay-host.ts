@@ -4,6 +4,7 @@
  */
 import type { Position } from '#log';
 import type { PublishView } from '#mqtt';
+import type { PassedIdentifiers } from './inherited-identifiers.ts';
 import type { Delivery, LocalClient } from './port.ts';
 import type { QueueDesk } from './queue-desk.ts';
 import type { StayPartition } from './stay-partition.ts';
@@ -28,7 +29,7 @@ export interface Match {
 }
 
 /** A stay, as its partitions see it. */
-export interface StayTerms {
+export interface StayTerms extends PassedIdentifiers {
   readonly client: LocalClient;
   readonly generation: number;
   /** Revision of the attach. */
@@ -56,6 +57,8 @@ export interface StayHost {
   ask(part: StayPartition): void;
   /** A number above all before. */
   newTurn(): number;
+  /** A QoS 2 delivery whose message cannot come again: its home is told, then PUBREL. */
+  closeOut(client: LocalClient, packetIdentifier: number): void;
   /** It wants `tick`, and counts in the floor, until it is idle. */
   attend(part: StayPartition): void;
 }

@@ -24,11 +24,18 @@ import {
   HELD_BYTES_MAX,
   LAG_MS,
   LOOK_AGAIN_MS,
+  type Match,
   type RefilingCause,
   type StayHost,
   type StayMode,
   type StayTerms,
 } from './stay-host.ts';
+
+/** Of a message sent before, which no subscription matches any more. */
+const SENT_BEFORE: Match = {
+  qos: 1,
+  delivery: { retainAsPublished: false, subscriptionIdentifiers: [], retained: false },
+};
 
 export class StayPartition implements QueueAsker {
   readonly stay: StayTerms;
@@ -101,7 +108,7 @@ export class StayPartition implements QueueAsker {
   /** A live message that matches. In any mode but live and draining it is, or will be, queued. */
   offer(position: Position, view: PublishView, qos: 1 | 2, delivery: Delivery): void {
     if (this.mode === 'live') {
-      if (position <= this.readTo) return;
+      if (position <= this.readTo || this.#isDone(position)) return;
       if (!this.#held.isEmpty || this.#isHeldBack) return this.#hold(position, view);
       if (!this.stay.client.hasCapacity) return this.#refile('slow', position);
       this.#handOut(position, view, qos, delivery);
@@ -242,10 +249,13 @@ export class StayPartition implements QueueAsker {
   #show(position: Position, view: PublishView): boolean {
     if (this.#isDone(position)) return true;
     const host = this.#host;
+    const wasSent = this.inherited.has(position);
     // What was sent before does not expire any more.
-    const isExpired = !this.inherited.has(position) && host.hasExpired(view);
+    const isExpired = !wasSent && host.hasExpired(view);
     if (isExpired) host.expired++;
-    const match = isExpired ? undefined : host.match(this, view, position);
+    const found = isExpired ? undefined : host.match(this, view, position);
+    // Its delivery has begun and is completed, also when unsubscribed [MQTT-3.10.4-3].
+    const match = found ?? (wasSent && view.qos === 1 ? SENT_BEFORE : undefined);
     if (match === undefined) {
       this.readTo = position;
       return true;
@@ -276,8 +286,10 @@ export class StayPartition implements QueueAsker {
     host.delivered++;
     const ticket = this.ring.push(position) * host.partitions + this.partition;
     if (!this.isAttended) host.attend(this);
-    const identifier = this.inherited.isEmpty ? 0 : this.inherited.take(position);
-    client.deliver(view, qos, delivery, ticket, identifier);
+    const inherited = this.inherited.isEmpty ? 0 : this.inherited.take(position);
+    // Its home knows a QoS 2 delivery under its identifier, whatever was granted meanwhile.
+    if (inherited < INHERITED_QOS2) client.deliver(view, qos, delivery, ticket, inherited);
+    else client.deliver(view, 2, delivery, ticket, inherited - INHERITED_QOS2);
   }
 
   // —— filed again (S5)

@@ -5,7 +5,7 @@
  *          without a map.
  * Ends:    once, with what the home has to know: the cursor and what is in flight.
  */
-import type { GrantedSession, LeavingSession } from '#frames';
+import { type GrantedSession, type LeavingSession, OUT_SENT } from '#frames';
 import type { Position } from '#log';
 import type { PublishView } from '#mqtt';
 import type { Departure } from '#session';
@@ -21,13 +21,17 @@ export class Stay implements StayTerms, StayReceiver {
   readonly generation: number;
   readonly stay: number;
   readonly parts: readonly StayPartition[];
+  /** Partition of each QoS 2 PUBLISH of this connection whose release is not in the log. */
+  readonly publishedIn = new Map<number, number>();
   filterVersion = 0;
   ended = false;
   /** There was no session, so nothing is queued. */
   readonly #isNew: boolean;
+  readonly #host: StayHost;
   #hasBegun = false;
 
   constructor(host: StayHost, client: LocalClient, home: number, session: GrantedSession) {
+    this.#host = host;
     this.client = client;
     this.home = home;
     this.generation = session.generation;
@@ -40,6 +44,19 @@ export class Stay implements StayTerms, StayReceiver {
     for (const [packetIdentifier, partition, position] of session.inFlight) {
       this.parts[partition]?.inherited.add(position, packetIdentifier);
     }
+    for (const [packetIdentifier, partition, position, state] of session.outs ?? []) {
+      const inherited = this.parts[partition]?.inherited;
+      if (state === OUT_SENT) inherited?.addQos2(position, packetIdentifier);
+      else inherited?.addDone(position);
+    }
+  }
+
+  /** An inherited delivery cannot come again. */
+  free(packetIdentifier: number): void {
+    this.client.freeIdentifier(packetIdentifier);
+  }
+  close(packetIdentifier: number): void {
+    this.#host.closeOut(this.client, packetIdentifier);
   }
 
   /** The client has been told that it is let in. */
@@ -59,6 +76,14 @@ export class Stay implements StayTerms, StayReceiver {
     this.parts[partition]?.offer(position, view, qos, delivery);
   }
 
+  /** Where a delivery stands; undefined: it is settled. */
+  placeOf(ticket: number): { partition: number; position: Position } | undefined {
+    const partition = ticket % this.parts.length;
+    const sequence = (ticket - partition) / this.parts.length;
+    const position = this.parts[partition]?.ring.positionOf(sequence);
+    return position === undefined ? undefined : { partition, position };
+  }
+
   settled(ticket: number): void {
     const { parts } = this;
     const partition = ticket % parts.length;
@@ -70,10 +95,8 @@ export class Stay implements StayTerms, StayReceiver {
     this.ended = true;
     const inFlight: InFlight[] = [];
     for (const [packetIdentifier, ticket] of departure.inFlight) {
-      const partition = ticket % this.parts.length;
-      const sequence = (ticket - partition) / this.parts.length;
-      const position = this.parts[partition]?.ring.positionOf(sequence);
-      if (position !== undefined) inFlight.push([packetIdentifier, partition, position]);
+      const place = this.placeOf(ticket);
+      if (place !== undefined) inFlight.push([packetIdentifier, place.partition, place.position]);
     }
     const cursor: Position[] = [];
     for (const part of this.parts) {

@@ -5,7 +5,7 @@
  * Shape: glue between the stay table, the subscription table and the session's home. For a clean
  *        session every call is a map look-up that finds nothing.
  */
-import type { LeavingSession } from '#frames';
+import { type LeavingSession, OUT_RECEIVED, OUT_SENT } from '#frames';
 import type { InterestPublisher } from '#interest';
 import type { Position } from '#log';
 import type { Departure, SessionGrant } from '#session';
@@ -13,6 +13,7 @@ import type { StoredSubscription } from '#session-store';
 import type { ClaimOutcome } from './claim-table.ts';
 import type { HomeChanges } from './home-changes.ts';
 import type { OwnerLink } from './owner-link.ts';
+import type { OutSteps } from './out-steps.ts';
 import type { LocalClient, Subscription } from './port.ts';
 import type { Reason } from '#base';
 import type { SeenFlow } from './seen-flow.ts';
@@ -37,6 +38,7 @@ export interface StoredSessionsOptions {
   readonly stays: StayTable;
   readonly changes: HomeChanges;
   readonly seen: SeenFlow;
+  readonly outs: OutSteps;
 }
 
 export class StoredSessions {
@@ -52,13 +54,18 @@ export class StoredSessions {
     if (typeof outcome === 'string') return outcome;
     const stay = this.#o.stays.add(client, home, outcome);
     for (const stored of outcome.subscriptions) this.#restore(stay, stored);
+    const outs = outcome.outs ?? [];
+    this.#o.outs.begin(client, home, outs);
+    const identifiers = (state: number): number[] =>
+      outs.filter((out) => out[3] === state).map(([packetIdentifier]) => packetIdentifier);
+    const known = new Set(outs.map(([packetIdentifier]) => packetIdentifier));
+    const others = outcome.inFlight.map(([packetIdentifier]) => packetIdentifier);
     return {
       sessionPresent: outcome.present,
       isStored: true,
       subscriptions: outcome.subscriptions.map(grantedOf),
-      inFlight: outcome.inFlight.map(([packetIdentifier]) => packetIdentifier),
-      // QoS 2 that the client has received: comes with the `out` entries of its home.
-      received: [],
+      inFlight: [...others.filter((one) => !known.has(one)), ...identifiers(OUT_SENT)],
+      received: identifiers(OUT_RECEIVED),
     };
   }
 
@@ -128,7 +135,10 @@ export class StoredSessions {
   /** The connection is over. Undefined: nothing was stored. */
   leave(client: LocalClient, departure: Departure): LeavingSession | undefined {
     const leaving = this.#o.stays.leave(client, departure);
-    if (leaving !== undefined) this.#o.changes.drop(client);
+    if (leaving !== undefined) {
+      this.#o.changes.drop(client);
+      this.#o.outs.drop(client);
+    }
     return leaving;
   }
 }

@@ -51,7 +51,7 @@ class Gateway {
   }
 
   disconnect(client: RecordingClient, nowMs: number): void {
-    if (this.open.delete(client)) this.table.release(client, nowMs);
+    if (this.open.delete(client)) this.table.release(client, nowMs, true);
   }
 
   take(message: ToGateway, nowMs: number): void {

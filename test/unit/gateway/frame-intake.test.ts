@@ -15,6 +15,7 @@ import { messageLength, RecordBuilder, RecordReader } from '#log';
 import { ClaimTable } from '../../../services/gateway/claim-table.ts';
 import { FrameIntake } from '../../../services/gateway/frame-intake.ts';
 import { HomeChanges } from '../../../services/gateway/home-changes.ts';
+import { OutSteps } from '../../../services/gateway/out-steps.ts';
 import { OwnerLink } from '../../../services/gateway/owner-link.ts';
 import type { OwnerMailbox } from '../../../services/gateway/owner-mailbox.ts';
 import { PeerExchange } from '../../../services/gateway/peer-exchange.ts';
@@ -64,7 +65,15 @@ beforeEach(() => {
     interest: new InterestPublisher(bus, clock, 'g'),
     mailbox: mailbox as OwnerMailbox,
     retained: {} as RetainedFetches,
-    stays: new StayTable({ clock, incarnation: 'g', links, table, send }),
+    stays: new StayTable({
+      clock,
+      incarnation: 'g',
+      links,
+      table,
+      send,
+      closeOut: () => undefined,
+    }),
+    outs: new OutSteps({ clock, incarnation: 'g', send, acknowledged: () => [] }),
     changes: new HomeChanges(clock, 'g', send),
     seen: new SeenFlow(clock, 'g', links, send),
   };

@@ -1,0 +1,180 @@
+/**
+ * Out steps — QoS 2 deliveries of stored sessions, told to the session's home before they take
+ * effect (docs/adr/0014).
+ *
+ * Shape: per connection the open deliveries by packet identifier, and a line of steps: those of a
+ *        turn go together, one message under way, repeated until `stepped` comes; what comes
+ *        meanwhile goes with the next one. Nobody waits for *finished*: it goes along.
+ * Bound: the session's packet identifiers.
+ */
+import type { Clock } from '#base';
+import { type GatewayMessage, OUT_FINISHED, OUT_RECEIVED, OUT_SENT, type OutEntry } from '#frames';
+import type { Position } from '#log';
+import type { LocalClient } from './port.ts';
+import { ASK_AGAIN_MS } from './queue-desk.ts';
+
+/** A message under way for longer than this shows in the report as unanswered (rule 9). */
+const UNANSWERED_MS = 2_000;
+/** Steps in one message: about 40 KiB of JSON. */
+const STEPS_MAX = 1_000;
+
+interface Place {
+  readonly partition: number;
+  readonly position: Position;
+}
+
+interface Line {
+  readonly client: LocalClient;
+  readonly home: number;
+  readonly open: Map<number, Place>;
+  waiting: OutEntry[];
+  underWay: readonly OutEntry[];
+  /** Something waits that is waited for. */
+  isUrgent: boolean;
+  number: number;
+  sinceMs: number;
+  askedAtMs: number;
+}
+
+export interface OutStepsOptions {
+  readonly clock: Clock;
+  readonly incarnation: string;
+  readonly send: (partition: number, message: GatewayMessage) => void;
+  /** Per partition: everything up to here is acknowledged by the session; null: not known. */
+  readonly acknowledged: (client: LocalClient) => (Position | null)[];
+}
+
+export class OutSteps {
+  readonly #o: OutStepsOptions;
+  readonly #lines = new Map<number, Line>();
+  #planned = false;
+
+  constructor(options: OutStepsOptions) {
+    this.#o = options;
+  }
+
+  /** Deliveries open now. */
+  get openCount(): number {
+    let count = 0;
+    for (const { open } of this.#lines.values()) count += open.size;
+    return count;
+  }
+
+  /** A stored session with what earlier connections have left. */
+  begin(client: LocalClient, home: number, inherited: readonly OutEntry[]): void {
+    const open = new Map<number, Place>();
+    for (const [packetIdentifier, partition, position, state] of inherited) {
+      if (state !== OUT_FINISHED) open.set(packetIdentifier, { partition, position });
+    }
+    this.#lines.set(client.connectionNumber, {
+      client,
+      home,
+      open,
+      waiting: [],
+      underWay: [],
+      isUrgent: false,
+      number: 0,
+      sinceMs: 0,
+      askedAtMs: 0,
+    });
+  }
+
+  /** The connection is over: what was not acknowledged did not happen. */
+  drop({ connectionNumber }: LocalClient): void {
+    this.#lines.delete(connectionNumber);
+  }
+
+  /** Before PUBLISH. `place` undefined: kept nowhere (a retained message): nothing to store. */
+  sent(client: LocalClient, packetIdentifier: number, place: Place | undefined): void {
+    const line = this.#lines.get(client.connectionNumber);
+    if (line === undefined || place === undefined) return client.outStored(packetIdentifier);
+    line.open.set(packetIdentifier, place);
+    this.#step(line, packetIdentifier, place, OUT_SENT);
+  }
+
+  /** Before PUBREL. */
+  received(client: LocalClient, packetIdentifier: number): void {
+    const line = this.#lines.get(client.connectionNumber);
+    const place = line?.open.get(packetIdentifier);
+    if (line === undefined || place === undefined) return client.receivedStored(packetIdentifier);
+    this.#step(line, packetIdentifier, place, OUT_RECEIVED);
+  }
+
+  /** After PUBCOMP. */
+  finished(client: LocalClient, packetIdentifier: number): void {
+    const line = this.#lines.get(client.connectionNumber);
+    const place = line?.open.get(packetIdentifier);
+    if (line === undefined || place === undefined) return;
+    line.open.delete(packetIdentifier);
+    const { partition, position } = place;
+    line.waiting.push([packetIdentifier, partition, position, OUT_FINISHED]);
+  }
+
+  #step(line: Line, packetIdentifier: number, place: Place, state: number): void {
+    line.waiting.push([packetIdentifier, place.partition, place.position, state]);
+    line.isUrgent = true;
+    if (this.#planned) return;
+    this.#planned = true;
+    this.#o.clock.whenIdle(() => {
+      this.#planned = false;
+      for (const one of this.#lines.values()) if (one.isUrgent) this.#begin(one);
+    });
+  }
+
+  #begin(line: Line): void {
+    if (line.underWay.length > 0 || line.waiting.length === 0) return;
+    line.underWay = line.waiting.splice(0, STEPS_MAX);
+    line.isUrgent = line.waiting.length > 0;
+    line.number++;
+    line.sinceMs = this.#o.clock.nowMs();
+    this.#ask(line);
+  }
+
+  #ask(line: Line): void {
+    const { client, home, number, underWay: steps } = line;
+    const { connectionNumber: connection, clientIdentifier } = client;
+    const { incarnation: inc, send, clock } = this.#o;
+    line.askedAtMs = clock.nowMs();
+    const acknowledged = this.#acknowledged(line);
+    send(home, { t: 'out', inc, connection, clientIdentifier, number, steps, acknowledged });
+  }
+
+  /** What is open is not acknowledged, wherever its queue has been read to. */
+  #acknowledged({ client, open }: Line): (Position | null)[] {
+    const acknowledged = this.#o.acknowledged(client);
+    for (const { partition, position } of open.values()) {
+      const upTo = acknowledged[partition] ?? null;
+      if (upTo !== null && upTo >= position) acknowledged[partition] = position - 1;
+    }
+    return acknowledged;
+  }
+
+  /** The home has these steps. */
+  stepped(connection: number, number: number): void {
+    const line = this.#lines.get(connection);
+    if (line === undefined || number !== line.number || line.underWay.length === 0) return;
+    const done = line.underWay;
+    line.underWay = [];
+    for (const [packetIdentifier, , , state] of done) {
+      if (state === OUT_SENT) line.client.outStored(packetIdentifier);
+      else if (state === OUT_RECEIVED) line.client.receivedStored(packetIdentifier);
+    }
+    // The client may have gone in these calls.
+    if (this.#lines.get(connection) === line && line.isUrgent) this.#begin(line);
+  }
+
+  /** Repeats what is unanswered, and tells what nobody waits for. */
+  tick(nowMs: number): void {
+    for (const line of this.#lines.values()) {
+      if (line.underWay.length === 0) this.#begin(line);
+      else if (nowMs - line.askedAtMs >= ASK_AGAIN_MS) this.#ask(line);
+    }
+  }
+
+  unanswered(partition: number, nowMs: number): boolean {
+    for (const { home, underWay, sinceMs } of this.#lines.values()) {
+      if (home === partition && underWay.length > 0 && nowMs - sinceMs > UNANSWERED_MS) return true;
+    }
+    return false;
+  }
+}
