@@ -153,9 +153,9 @@ export class StayPartition implements QueueAsker {
     while (isWhole && page.next()) {
       const { position } = page;
       if (position <= this.readTo) continue;
-      this.consumed.queued(position);
       isWhole = this.#show(position, page.view);
       if (this.stay.ended) return;
+      if (isWhole) this.consumed.queued(position);
     }
     this.#host.desk.finish(this, nowMs);
     if (isWhole) this.#reached(page.upTo, page.last, nowMs);
@@ -256,19 +256,14 @@ export class StayPartition implements QueueAsker {
     const found = isExpired ? undefined : host.match(this, view, position);
     // Its delivery has begun and is completed, also when unsubscribed [MQTT-3.10.4-3].
     const match = found ?? (wasSent && view.qos === 1 ? SENT_BEFORE : undefined);
-    if (match === undefined) {
+    const qos = match === undefined || view.qos < match.qos ? view.qos : match.qos;
+    // Subscriptions with QoS 0 had it when it was published.
+    if (match === undefined || qos === 0) {
       this.readTo = position;
       return true;
     }
-    const { client } = this.stay;
-    if (!client.hasCapacity) return false;
-    const qos = view.qos < match.qos ? view.qos : match.qos;
-    if (qos !== 0) this.#handOut(position, view, qos, match.delivery);
-    else {
-      this.readTo = position;
-      host.delivered++;
-      client.deliver(view, 0, match.delivery, 0, 0);
-    }
+    if (!this.stay.client.hasCapacity) return false;
+    this.#handOut(position, view, qos, match.delivery);
     return true;
   }
 
