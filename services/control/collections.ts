@@ -12,11 +12,12 @@ import { JwtIssuerService } from './gen/weir/v1/jwt_issuers_pb.ts';
 import { NamespaceSettingsService } from './gen/weir/v1/namespace_settings_pb.ts';
 import { PermissionBindingService } from './gen/weir/v1/permission_bindings_pb.ts';
 import { RevocationListService } from './gen/weir/v1/revocation_lists_pb.ts';
+import { SessionService } from './gen/weir/v1/sessions_pb.ts';
 import { TopicSpaceService } from './gen/weir/v1/topic_spaces_pb.ts';
 
 export interface Collection {
-  /** Access checks are only made, never kept. */
-  readonly kind: ResourceKind | 'accessChecks';
+  /** Access checks are only made, never kept; sessions are kept by the dispatchers. */
+  readonly kind: ResourceKind | 'accessChecks' | 'sessions';
   /** JSON name of the resource's field in requests. */
   readonly one: string;
   readonly service: DescService;
@@ -44,10 +45,12 @@ export const ACCESS_CHECKS: Collection = {
   service: AccessCheckService,
 };
 
-/** Everything that the API serves. */
-export const SERVED: readonly Collection[] = [...COLLECTIONS, ACCESS_CHECKS];
+export const SESSIONS: Collection = { kind: 'sessions', one: 'session', service: SessionService };
 
-export const ACTIONS = ['create', 'get', 'list', 'update', 'delete'] as const;
+/** Everything that the API serves. */
+export const SERVED: readonly Collection[] = [...COLLECTIONS, ACCESS_CHECKS, SESSIONS];
+
+export const ACTIONS = ['create', 'get', 'list', 'update', 'delete', 'disconnect'] as const;
 export type Action = (typeof ACTIONS)[number];
 
 /** The methods of a service with what they do, which their names say: `CreateClient`. */

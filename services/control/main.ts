@@ -1,11 +1,11 @@
 /**
- * Control — creates the streams of a cluster and serves the registry's API.
+ * Control — creates the streams of a cluster and serves the API of the registry and of sessions.
  *
  * Ready: connected to NATS and the registry read. Health answers from the start; the API says
  *        UNAVAILABLE until then. While NATS is away reads go on from memory, writes say so.
  */
 import { systemClock } from '#base';
-import { connectNats } from '#bus';
+import { type Bus, connectNats } from '#bus';
 import { RegistryStore, RESOURCE_KINDS } from '#registry';
 import type { ClusterSettings } from '#registry';
 import {
@@ -21,7 +21,10 @@ import { loadControlConfig } from './config.ts';
 import type { ControlConfig } from './config.ts';
 import { openControlServer } from './control-server.ts';
 import { JwksReader } from './jwks-reader.ts';
+import { OwnerAsker } from './owner-asker.ts';
 import { RegistryApi } from './registry-api.ts';
+import { SessionApi } from './session-api.ts';
+import { SessionDirectory } from './session-directory.ts';
 import { ensureCluster } from './streams.ts';
 
 const logger = createLogger({ name: 'control' });
@@ -32,14 +35,20 @@ async function main(): Promise<void> {
   const config = loadControlConfig(process.env);
   const health = createHealth('nats', 'registry');
   const metrics = createMetrics();
-  const opened: { store?: RegistryStore } = {};
+  const opened: { store?: RegistryStore; sessions?: SessionApi; directory?: SessionDirectory } = {};
   const api = new RegistryApi({
     store: () => opened.store,
+    sessions: () => opened.sessions,
     onUnexpected: (cause) => logger.error('request failed', { error: cause }),
   });
   const keySets = new JwksReader({ clock: systemClock, logger, store: () => opened.store });
   onShutdown(async () => keySets.close());
   addControlMetrics(metrics, api, () => opened.store);
+  metrics.gauge(
+    'weir_control_sessions',
+    'Stored sessions that the API can list',
+    () => opened.directory?.size ?? 0,
+  );
   metrics.counter('weir_control_key_set_reads_total', 'Readings of key sets by outcome', () =>
     Object.entries(keySets.outcomes).map(([outcome, count]) => [{ outcome }, count] as const),
   );
@@ -61,7 +70,8 @@ async function main(): Promise<void> {
     health.setReady('registry', false, why);
     logger.warn('waiting for the NATS cluster', { why });
   });
-  warnOfDifference(config, await ensureCluster(bus, config, onWait));
+  const settings = await ensureCluster(bus, config, onWait);
+  warnOfDifference(config, settings);
   const store = new RegistryStore({
     bus,
     clock: systemClock,
@@ -73,6 +83,21 @@ async function main(): Promise<void> {
   });
   opened.store = store;
   onShutdown(async () => store.close());
+  Object.assign(opened, openSessions(bus, settings));
+}
+
+function openSessions(
+  bus: Bus,
+  { partitions }: ClusterSettings,
+): { sessions: SessionApi; directory: SessionDirectory } {
+  const clock = systemClock;
+  const directory = new SessionDirectory(bus, clock, partitions, () => {
+    logger.info('sessions read', { sessions: directory.size });
+  });
+  onShutdown(async () => directory.close());
+  const asker = new OwnerAsker(bus, clock);
+  onShutdown(async () => asker.close());
+  return { directory, sessions: new SessionApi({ clock, partitions, directory, asker }) };
 }
 
 /** Passes on what is told, the first time after `spanMs`, then once per `spanMs`. */

@@ -1,22 +1,23 @@
 /**
- * Registry API — what each method does, from JSON to JSON. gRPC and HTTP are two ways to it.
+ * Registry API — what each method does, from JSON to JSON. gRPC and HTTP are two ways to it. Methods
+ * about sessions are passed on to the session API.
  *
  * JSON here is the protobuf JSON form of the method's messages. Faults are thrown as ApiFault.
  */
 import type { RegistryStore, Resource, ResourceKind } from '#registry';
 import { checkAccess } from './access-check.ts';
-import { ApiFault, apiFaultOf, fieldFault } from './api-fault.ts';
+import { ApiFault, apiFaultOf } from './api-fault.ts';
 import { methodsOf } from './collections.ts';
 import type { Action, Collection } from './collections.ts';
+import { pageToken, readPageSize, readPageToken } from './paging.ts';
 import { resourceFromJson, resourceToJson, textField } from './resource-json.ts';
 import type { JsonRecord } from './resource-json.ts';
-
-/** Resources on one page: what a client gets unasked, and at most. */
-export const PAGE_SIZE = { default: 100, max: 1_000 } as const;
+import type { SessionApi } from './session-api.ts';
 
 export interface RegistryApiOptions {
   /** Undefined as long as NATS has not been reached. */
   readonly store: () => RegistryStore | undefined;
+  readonly sessions: () => SessionApi | undefined;
   readonly onUnexpected: (cause: unknown) => void;
 }
 
@@ -48,8 +49,8 @@ export class RegistryApi {
     action: Action,
     request: JsonRecord,
   ): Promise<JsonRecord> {
-    const store = this.#options.store();
-    if (store === undefined) throw new ApiFault('unavailable', 'NATS has not been reached yet');
+    if (kind === 'sessions') return reached(this.#options.sessions()).call(action, request);
+    const store = reached(this.#options.store());
     if (kind === 'accessChecks') return checkAccess(store, one, request[one]);
     switch (action) {
       case 'create':
@@ -73,6 +74,8 @@ export class RegistryApi {
         const nextPageToken = page.lastName === undefined ? '' : pageToken(page.lastName);
         return { [listField]: page.resources.map(resourceToJson), nextPageToken };
       }
+      case 'disconnect':
+        throw new ApiFault('method_not_allowed', `${kind} are not connected`);
     }
   }
 
@@ -80,6 +83,11 @@ export class RegistryApi {
     const key = `${action} ${kind} ${outcome}`;
     this.outcomes.set(key, (this.outcomes.get(key) ?? 0) + 1);
   }
+}
+
+function reached<Part>(part: Part | undefined): Part {
+  if (part !== undefined) return part;
+  throw new ApiFault('unavailable', 'NATS has not been reached yet');
 }
 
 function found(kind: ResourceKind, name: string, resource: Resource | undefined): JsonRecord {
@@ -90,25 +98,4 @@ function found(kind: ResourceKind, name: string, resource: Resource | undefined)
 function listFieldOf(service: Collection['service']): string {
   const list = methodsOf(service).find(([action]) => action === 'list')?.[1];
   return list?.output.fields.find((field) => field.fieldKind === 'list')?.jsonName ?? 'resources';
-}
-
-function readPageSize(value: unknown): number {
-  if (value === undefined || value === null) return PAGE_SIZE.default;
-  const size = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value;
-  if (typeof size === 'number' && Number.isInteger(size) && size >= 0) {
-    return size === 0 ? PAGE_SIZE.default : Math.min(size, PAGE_SIZE.max);
-  }
-  throw fieldFault('pageSize', `must be a whole number from 0 to ${PAGE_SIZE.max}`);
-}
-
-/** The name after which the page begins; opaque to clients, so that it may change. */
-function pageToken(lastName: string): string {
-  return Buffer.from(`after:${lastName}`, 'utf8').toString('base64url');
-}
-
-function readPageToken(token: string): string {
-  if (token === '') return '';
-  const text = Buffer.from(token, 'base64url').toString('utf8');
-  if (text.startsWith('after:')) return text.slice('after:'.length);
-  throw fieldFault('pageToken', 'must come from nextPageToken of a page before');
 }
