@@ -1,0 +1,295 @@
+/**
+ * Cases of stored sessions and of QoS 2 that any broker has to pass, by statement: run against the
+ * edge with a core in the test's process, and against a real cluster, where each connection of a
+ * client goes to the next gateway.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { IConnackPacket, IPublishPacket } from 'mqtt-packet';
+import {
+  ack,
+  connect,
+  disconnect,
+  PINGREQ,
+  properties,
+  property,
+  publish,
+  subscribe,
+  u16,
+  u32,
+  unsubscribe,
+} from '../fixtures/mqtt-client-encoder.ts';
+import type { ConnectFields, Version } from '../fixtures/mqtt-client-encoder.ts';
+import { MqttProbe } from '../fixtures/mqtt-probe.ts';
+
+export interface Broker {
+  /** Of its gateways. */
+  readonly ports: readonly number[];
+}
+
+/** Clients of a broker, one gateway after the other. */
+export class Clients {
+  readonly #broker: () => Broker;
+  #count = 0;
+
+  constructor(broker: () => Broker) {
+    this.#broker = broker;
+  }
+
+  async open(
+    version: Version,
+    fields: ConnectFields,
+  ): Promise<{ probe: MqttProbe; connack: IConnackPacket }> {
+    const { ports } = this.#broker();
+    const port = ports[this.#count++ % ports.length] ?? 0;
+    const probe = await MqttProbe.open({ port, version });
+    probe.send(connect(version, fields));
+    const connack = await probe.expect('connack');
+    assert.equal(connack.reasonCode ?? connack.returnCode, 0);
+    return { probe, connack };
+  }
+
+  /** A clean session of its own. */
+  async clean(version: Version = 5, fields: ConnectFields = {}): Promise<MqttProbe> {
+    const clientIdentifier = `clean-${this.#count}`;
+    return (await this.open(version, { clientIdentifier, ...fields })).probe;
+  }
+
+  async subscribed(
+    version: Version,
+    fields: ConnectFields,
+    filter: string,
+    qos = 2,
+  ): Promise<MqttProbe> {
+    const { probe } = await this.open(version, fields);
+    probe.send(subscribe(version, [[filter, qos]]));
+    await probe.expect('suback');
+    return probe;
+  }
+
+  /** Publishes payloads at a QoS; returns when each is on disk. */
+  async send(topic: string, qos: number, ...payloads: string[]): Promise<void> {
+    const publisher = await this.clean();
+    for (const [i, text] of payloads.entries()) {
+      const fields = { topic, qos, packetIdentifier: i + 1, payload: Buffer.from(text) };
+      publisher.send(publish(5, fields));
+      await publisher.next();
+    }
+    publisher.destroy();
+  }
+
+  /** Nothing comes before a message published now. */
+  async nothing(probe: MqttProbe, topic: string): Promise<void> {
+    await this.send(topic, 1, 'end');
+    const message = await probe.expect('publish');
+    assert.equal(String(message.payload), 'end');
+    if (message.qos === 1) probe.send(ack('puback', message.messageId ?? 0));
+  }
+}
+
+/** CONNECT of a session that stays; `extra` are further properties. */
+export function stays(
+  clientIdentifier: string,
+  version: Version,
+  extra: readonly Buffer[] = [],
+): ConnectFields {
+  const list = properties(property(0x11, u32(3_600)), ...extra);
+  return { clientIdentifier, cleanStart: false, ...(version === 5 && { properties: list }) };
+}
+
+export const shown = (p: IPublishPacket): unknown[] => [String(p.payload), p.messageId, p.dup];
+
+export function sessionCases(clients: Clients): void {
+  for (const version of [4, 5] as const) resumption(clients, version);
+
+  test('[MQTT-3.1.2-6] of 3.1.1: clean session 1 ends the session with its connection', async () => {
+    const fields = stays('once', 4);
+    (await clients.subscribed(4, fields, 'once')).destroy();
+    (await clients.open(4, { ...fields, cleanStart: true })).probe.destroy();
+    const { probe, connack } = await clients.open(4, fields);
+    assert.equal(connack.sessionPresent, false);
+    probe.destroy();
+  });
+
+  test('[MQTT-3.2.0-1] CONNACK comes before PUBREL and PUBLISH of a resumed session', async () => {
+    const fields = stays('first', 5);
+    const first = await clients.subscribed(5, fields, 'first');
+    await clients.send('first', 2, 'a', 'b');
+    const { messageId = 0 } = await first.expect('publish');
+    first.send(ack('pubrec', messageId));
+    const kinds = [(await first.next()).cmd, (await first.next()).cmd];
+    assert.deepEqual(kinds.toSorted(), ['publish', 'pubrel']);
+    first.destroy();
+    const { probe } = await clients.open(5, fields);
+    assert.equal((await probe.expect('pubrel')).messageId, messageId);
+    assert.equal((await probe.expect('publish')).dup, true);
+    probe.destroy();
+  });
+
+  test('[MQTT-4.4.0-2] a negative acknowledgement ends a delivery for good', async () => {
+    const fields = stays('no', 5);
+    const refusal = Buffer.from([0x80]);
+    const first = await clients.subscribed(5, fields, 'no');
+    await clients.send('no', 1, 'one');
+    await clients.send('no', 2, 'two');
+    first.send(ack('puback', (await first.expect('publish')).messageId ?? 0, refusal));
+    first.send(ack('pubrec', (await first.expect('publish')).messageId ?? 0, refusal));
+    await clients.nothing(first, 'no');
+    first.destroy();
+    const { probe } = await clients.open(5, fields);
+    await clients.nothing(probe, 'no');
+    probe.destroy();
+  });
+
+  test('[MQTT-4.9.0-1] what is sent again keeps to the new receive maximum', async () => {
+    const first = await clients.subscribed(5, stays('fewer', 5), 'fewer');
+    await clients.send('fewer', 1, 'a', 'b');
+    await first.expect('publish');
+    await first.expect('publish');
+    first.destroy();
+    const one = [property(0x21, u16(1))];
+    const { probe } = await clients.open(5, stays('fewer', 5, one));
+    for (const payload of ['a', 'b']) {
+      const message = await probe.expect('publish');
+      assert.deepEqual([String(message.payload), message.dup], [payload, true]);
+      probe.send(PINGREQ);
+      await probe.expect('pingresp');
+      probe.send(ack('puback', message.messageId ?? 0));
+    }
+    probe.destroy();
+  });
+
+  test('UNSUBSCRIBE ends a stored subscription', async () => {
+    const probe = await clients.subscribed(5, stays('off', 5), 'off');
+    probe.send(unsubscribe(5, ['off']), subscribe(5, [['on', 1]]));
+    await probe.expect('unsuback');
+    await probe.expect('suback');
+    probe.destroy();
+    await clients.send('off', 1, 'nobody');
+    const { probe: again, connack } = await clients.open(5, stays('off', 5));
+    assert.equal(connack.sessionPresent, true);
+    await clients.nothing(again, 'on');
+    again.destroy();
+  });
+
+  test('[MQTT-4.1.0-2] a DISCONNECT with expiry 0 ends the session', async () => {
+    const fields = stays('brief', 5);
+    const probe = await clients.subscribed(5, fields, 'brief');
+    probe.send(disconnect(Buffer.from([0]), properties(property(0x11, u32(0)))));
+    await probe.closed();
+    const { connack, probe: again } = await clients.open(5, fields);
+    assert.equal(connack.sessionPresent, false);
+    again.destroy();
+  });
+}
+
+function resumption(clients: Clients, version: Version): void {
+  test(`[MQTT-3.1.2-5] ${version}: subscriptions and messages wait for a session`, async () => {
+    const fields = stays(`waits-${version}`, version);
+    const topic = `waits/${version}`;
+    const first = await clients.open(version, fields);
+    assert.equal(first.connack.sessionPresent, false, '[MQTT-3.2.2-3]');
+    first.probe.send(subscribe(version, [[topic, 1]]));
+    await first.probe.expect('suback');
+    first.probe.destroy();
+    await clients.send(topic, 1, 'a', 'b');
+    const second = await clients.open(version, fields);
+    assert.equal(second.connack.sessionPresent, true, '[MQTT-3.2.2-2]');
+    for (const payload of ['a', 'b']) {
+      const message = await second.probe.expect('publish');
+      assert.deepEqual([String(message.payload), message.dup], [payload, false]);
+      second.probe.send(ack('puback', message.messageId ?? 0));
+    }
+    await clients.nothing(second.probe, topic);
+    second.probe.destroy();
+    const third = await clients.open(version, fields);
+    await clients.nothing(third.probe, topic);
+    third.probe.destroy();
+  });
+
+  test(`[MQTT-3.1.2-4] ${version}: a clean start throws the session away`, async () => {
+    const fields = stays(`anew-${version}`, version);
+    const topic = `anew/${version}`;
+    (await clients.subscribed(version, fields, topic)).destroy();
+    await clients.send(topic, 1, 'old');
+    const { connack, probe } = await clients.open(version, { ...fields, cleanStart: true });
+    assert.equal(connack.sessionPresent, false, '[MQTT-3.2.2-2]');
+    probe.send(subscribe(version, [[topic, 1]]));
+    await probe.expect('suback');
+    await clients.nothing(probe, topic);
+    probe.destroy();
+  });
+
+  test(`[MQTT-4.4.0-1] ${version}: QoS 1 comes again with DUP under its identifier`, async () => {
+    const fields = stays(`again-${version}`, version);
+    const topic = `again/${version}`;
+    const first = await clients.subscribed(version, fields, topic);
+    await clients.send(topic, 1, 'a', 'b', 'c');
+    const [a, b, c] = [
+      await first.expect('publish'),
+      await first.expect('publish'),
+      await first.expect('publish'),
+    ];
+    first.send(ack('puback', b.messageId ?? 0), PINGREQ);
+    await first.expect('pingresp');
+    first.destroy();
+    await clients.send(topic, 1, 'd');
+    const { probe } = await clients.open(version, fields);
+    assert.deepEqual(shown(await probe.expect('publish')), ['a', a.messageId, true]);
+    assert.deepEqual(shown(await probe.expect('publish')), ['c', c.messageId, true]);
+    const d = await probe.expect('publish');
+    assert.deepEqual([String(d.payload), d.dup], ['d', false], '[MQTT-4.6.0-1] behind those');
+    assert.ok(d.messageId !== a.messageId && d.messageId !== c.messageId, '[MQTT-2.2.1-4]');
+    probe.destroy();
+  });
+
+  test(`[MQTT-4.3.3-3] ${version}: QoS 2 goes on where it stood, step by step`, async () => {
+    const fields = stays(`steps-${version}`, version);
+    const topic = `steps/${version}`;
+    const first = await clients.subscribed(version, fields, topic);
+    await clients.send(topic, 2, 'x');
+    const { messageId = 0 } = await first.expect('publish');
+    first.destroy();
+    const second = (await clients.open(version, fields)).probe;
+    assert.deepEqual(shown(await second.expect('publish')), ['x', messageId, true]);
+    second.send(ack('pubrec', messageId));
+    assert.equal((await second.expect('pubrel')).messageId, messageId);
+    second.destroy();
+    const third = (await clients.open(version, fields)).probe;
+    assert.equal((await third.expect('pubrel')).messageId, messageId, '[MQTT-4.3.3-5], -6');
+    third.send(ack('pubcomp', messageId));
+    await clients.nothing(third, topic);
+    third.destroy();
+    const { probe } = await clients.open(version, fields);
+    await clients.nothing(probe, topic);
+    probe.destroy();
+  });
+
+  test(`[MQTT-4.3.3-10] ${version}: a PUBLISH repeated on a new connection is taken once`, async () => {
+    const fields = stays(`repeat-${version}`, version);
+    const topic = `repeat/${version}`;
+    const watcher = await clients.clean();
+    watcher.send(subscribe(5, [[topic, 1]]));
+    await watcher.expect('suback');
+    const message = { topic, qos: 2, packetIdentifier: 9 };
+    const first = (await clients.open(version, fields)).probe;
+    first.send(publish(version, { ...message, payload: Buffer.from('one') }));
+    await first.expect('pubrec');
+    first.destroy();
+    const second = (await clients.open(version, fields)).probe;
+    second.send(publish(version, { ...message, dup: true, payload: Buffer.from('one') }));
+    await second.expect('pubrec');
+    second.destroy();
+    const third = (await clients.open(version, fields)).probe;
+    third.send(ack('pubrel', 9));
+    assert.equal((await third.expect('pubcomp')).reasonCode ?? 0, 0);
+    third.send(publish(version, { ...message, payload: Buffer.from('two') }));
+    await third.expect('pubrec');
+    for (const payload of ['one', 'two']) {
+      assert.equal(String((await watcher.expect('publish')).payload), payload);
+    }
+    await clients.nothing(watcher, topic);
+    third.destroy();
+    watcher.destroy();
+  });
+}
