@@ -67,6 +67,7 @@ export const REASONS = {
   qos0_bus_unreachable: { kind: 'drop', code: 0, connack: 0 },
   message_expired: { kind: 'drop', code: 0, connack: 0 },
   retained_quota: { kind: 'drop', code: 0, connack: 0 },
+  queue_full: { kind: 'drop', code: 0, connack: 0 },
   message_exceeds_client_maximum: { kind: 'drop', code: 0, connack: 0 },
   message_exceeds_bus_maximum: { kind: 'drop', code: 0, connack: 0 },
   qos0_not_authorized: { kind: 'drop', code: 0, connack: 0 },

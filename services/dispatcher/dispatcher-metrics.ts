@@ -1,9 +1,11 @@
 /** What a dispatcher shows at /metrics; plain counters elsewhere, read at scrape time. */
 import type { Metrics, Sample } from '#runtime';
 import type { Dispatcher } from './dispatcher.ts';
+import { addSessionMetrics } from './session-metrics.ts';
 
 export function addDispatcherMetrics(metrics: Metrics, dispatcher: Dispatcher): void {
   addOwners(metrics, dispatcher);
+  addSessionMetrics(metrics, dispatcher);
   const { counters, board } = dispatcher;
   metrics.counter('weir_dispatch_records_total', 'Log records dispatched', () => counters.records);
   metrics.counter('weir_dispatch_messages_total', 'Messages in them', () => counters.messages);

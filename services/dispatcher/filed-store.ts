@@ -48,6 +48,12 @@ export class FiledStore {
     return this.#bytes;
   }
 
+  /** When the oldest one was published, seconds since 1970. Messages are filed about in order. */
+  get oldestAtSeconds(): number | undefined {
+    for (const { publishedAtSeconds } of this.#messages.values()) return publishedAtSeconds;
+    return undefined;
+  }
+
   message(position: Position): FiledMessage | undefined {
     return this.#messages.get(position);
   }

@@ -18,7 +18,7 @@ import {
   runMain,
   serveHealth,
 } from '#runtime';
-import { loadDispatcherConfig } from './config.ts';
+import { loadDispatcherConfig, queueLimitsOf } from './config.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { addDispatcherMetrics } from './dispatcher-metrics.ts';
 
@@ -51,6 +51,7 @@ async function main(): Promise<void> {
     instance,
     member: `${instance.replace(/[^\w-]/g, '-')}-${randomBytes(4).toString('hex')}`,
     onEvent: logEvent,
+    limits: { queue: queueLimitsOf(config) },
   });
   addDispatcherMetrics(metrics, dispatcher);
   dispatcher.start();

@@ -6,7 +6,7 @@
  * Life:  `prepare` recovers the session log beside the state log; when all gateways have answered,
  *        `sync` reads every session log up to a mark of our own; `begin` rebuilds modes and queues.
  */
-import type { GatewayMessage } from '#frames';
+import { encodeMessage, type GatewayMessage, operatorSubject } from '#frames';
 import { type Position, positionOf, type RecordReader } from '#log';
 import { LastTopic } from '#mqtt';
 import { DISPATCH_GROUP, type PartitionContext } from '#reader';
@@ -28,9 +28,12 @@ import { OutTable } from './out-table.ts';
 import { SessionRecords } from './session-records.ts';
 import { WillAppender } from './will-appender.ts';
 import { WillKeeper } from './will-keeper.ts';
-import { SessionQueues } from './session-queues.ts';
+import { type QueueLimits, SessionQueues } from './session-queues.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { UndurableLimit } from './undurable-limit.ts';
+
+/** A home that does not end a session with a full queue is asked again after this, ms. */
+const END_AGAIN_MS = 1_000;
 
 export interface OwnerSessionsOptions {
   readonly context: PartitionContext;
@@ -42,6 +45,7 @@ export interface OwnerSessionsOptions {
   readonly voice: OwnerVoice;
   readonly claims: HomeClaims;
   readonly limit: UndurableLimit;
+  readonly queueLimits?: QueueLimits | undefined;
 }
 
 export class OwnerSessions implements BoardUser {
@@ -56,6 +60,10 @@ export class OwnerSessions implements BoardUser {
   #log: StateLog | undefined;
   #home: SessionHome | undefined;
   #appender: WillAppender | undefined;
+  #wills: WillKeeper | undefined;
+  #outs: OutTable | undefined;
+  /** Sessions whose home was asked to end them, and when. */
+  readonly #fullSinceMs = new Map<number, number>();
   #begun = false;
   #ended = false;
 
@@ -64,7 +72,13 @@ export class OwnerSessions implements BoardUser {
     const { context, board, switchboard, links, sender, voice, counters, limit } = options;
     const { partition, epoch, clock, bus, state } = context;
     const position = (): Position => sender.position;
-    this.queues = new SessionQueues(state, counters, (bytes) => limit.put(bytes));
+    this.queues = new SessionQueues(
+      state,
+      counters,
+      (bytes) => limit.put(bytes),
+      (session) => this.#endFull(session),
+      options.queueLimits,
+    );
     this.jobs = new FilingJobs({
       bus,
       clock,
@@ -113,6 +127,22 @@ export class OwnerSessions implements BoardUser {
   /** Sessions whose home is here. */
   get homeCount(): number {
     return this.#home?.sessionCount ?? 0;
+  }
+  get willCount(): number {
+    return this.#wills?.size ?? 0;
+  }
+  /** Records of wills that are not in the log yet. */
+  get firedWaiting(): number {
+    return this.#appender?.waiting ?? 0;
+  }
+  get outCount(): number {
+    return this.#outs?.size ?? 0;
+  }
+  /** Of the oldest message that waits for a session; 0: none waits. */
+  get oldestAgeSeconds(): number {
+    const atSeconds = this.queues.store.oldestAtSeconds;
+    if (atSeconds === undefined) return 0;
+    return Math.max(0, this.#o.context.clock.wallMs() / 1_000 - atSeconds);
   }
   has(generation: number): boolean {
     return this.#o.board.session(generation) !== undefined;
@@ -176,7 +206,10 @@ export class OwnerSessions implements BoardUser {
     const isAlive = (incarnation: string): boolean => switchboard.line(incarnation) !== undefined;
     const { view } = board;
     const records = view.recordsOf(partition);
-    this.#appender = new WillAppender({ bus, clock, state, home: partition, holds });
+    const appender = new WillAppender({ bus, clock, state, home: partition, holds });
+    this.#appender = appender;
+    this.#wills = new WillKeeper({ clock, state, partitions, appender, isAlive });
+    this.#outs = new OutTable(state);
     return new SessionHome({
       clock,
       home: partition,
@@ -184,8 +217,8 @@ export class OwnerSessions implements BoardUser {
       claims,
       records: new SessionRecords(clock, log, records, view.revision(partition)),
       state,
-      wills: new WillKeeper({ clock, state, partitions, appender: this.#appender, isAlive }),
-      outs: new OutTable(state),
+      wills: this.#wills,
+      outs: this.#outs,
       isAlive,
       checkpoints: () => this.#checkpoints(),
       decide: (incarnation, decision) => {
@@ -244,6 +277,18 @@ export class OwnerSessions implements BoardUser {
     }
   }
 
+  /** Its queue is full: its home is asked, as an operator asks, until the session is gone. */
+  #endFull({ record, generation }: BoardSession): void {
+    const { bus, clock, partitions } = this.#o.context;
+    const nowMs = clock.nowMs();
+    if (nowMs - (this.#fullSinceMs.get(generation) ?? -Infinity) < END_AGAIN_MS) return;
+    this.#fullSinceMs.set(generation, nowMs);
+    const { clientIdentifier } = record;
+    const order = { t: 'delete', ask: 0, clientIdentifier, generation };
+    const home = homeOfGeneration(generation, partitions);
+    bus.publish(operatorSubject(home), encodeMessage(order), bus.inbox());
+  }
+
   // ---- BoardUser
 
   onSession(session: BoardSession): void {
@@ -256,6 +301,7 @@ export class OwnerSessions implements BoardUser {
   onSessionEnd(session: BoardSession): void {
     this.jobs.forget(session);
     this.desk.sessionEnded(session);
+    this.#fullSinceMs.delete(session.generation);
     this.sessions.end(session);
   }
   onRevision(): void {

@@ -25,6 +25,7 @@ import { RangeSender } from './range-sender.ts';
 import { RetainedOwner } from './retained-owner.ts';
 import type { RetainedStore } from './retained-store.ts';
 import type { SessionBoard } from './session-board.ts';
+import type { QueueLimits } from './session-queues.ts';
 import { Stillness } from './stillness.ts';
 import type { GatewayLine, LineUser, Switchboard } from './switchboard.ts';
 import { TakeOver } from './take-over.ts';
@@ -39,6 +40,7 @@ const DECISIONS_PER_ANSWER = 500;
 export interface DispatchLimits {
   readonly tailBytes?: number;
   readonly windowBytes?: number;
+  readonly queue?: QueueLimits;
 }
 
 export class PartitionOwner implements PartitionLogic, LineUser {
@@ -109,6 +111,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
       voice: this.#voice,
       claims: this.#claims,
       limit,
+      queueLimits: limits.queue,
     });
     this.#stillness = new Stillness(context.observer, context.stuckBefore);
     this.#takeOver = new TakeOver({

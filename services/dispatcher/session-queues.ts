@@ -5,7 +5,7 @@
  *        it nothing is filed any more (cursor, consumed, last queued). Messages are in the store.
  * Cost:  8 bytes per entry; 8 bytes per session without any.
  * Full:  QUEUE_MESSAGES_MAX or QUEUE_BYTES_MAX per session and partition: by policy the oldest or
- *        the newest is dropped by name (`queue_full`).
+ *        the newest is dropped by name (`queue_full`), or the session is ended as Event Grid does.
  */
 import { type Position, recordClosedAtMs, type RecordReader } from '#log';
 import type { StateTables } from '#state';
@@ -18,7 +18,8 @@ export const QUEUE_MESSAGES_MAX = 100_000;
 /** Bytes of messages that may wait for one session in one partition. Range 1 KiB – 100 GiB. */
 export const QUEUE_BYTES_MAX = 256 * 1024 * 1024;
 
-export type QueuePolicy = 'drop_oldest' | 'drop_newest';
+export const QUEUE_POLICIES = ['drop_oldest', 'drop_newest', 'end_session'] as const;
+export type QueuePolicy = (typeof QUEUE_POLICIES)[number];
 
 export interface QueueLimits {
   readonly messagesMax: number;
@@ -57,21 +58,27 @@ export class SessionQueues {
   readonly #counters: QueueCounters;
   readonly #limits: QueueLimits;
   readonly #onPut: (bytes: number) => void;
+  readonly #onOverflow: (session: BoardSession) => void;
   readonly #queues: (Queue | undefined)[] = [];
   #last = new Float64Array(64);
   readonly #generations: number[] = [];
   #entries = 0;
 
-  /** `onPut`: so many bytes were put into the state log. */
+  /**
+   * `onPut`: so many bytes were put into the state log. `onOverflow`: by policy the session is to
+   * be ended; said with each message that finds no room.
+   */
   constructor(
     state: StateTables,
     counters: QueueCounters,
     onPut: (bytes: number) => void,
+    onOverflow: (session: BoardSession) => void,
     limits: QueueLimits = DEFAULT_QUEUE_LIMITS,
   ) {
     this.store = new FiledStore(state);
     this.#counters = counters;
     this.#onPut = onPut;
+    this.#onOverflow = onOverflow;
     this.#limits = limits;
   }
 
@@ -126,8 +133,9 @@ export class SessionQueues {
     const { messageStart, messageEnd, view } = reader;
     const bytes = messageEnd - messageStart;
     for (let i = 0; i < sessions.length; i++) {
-      const { slot, generation } = sessions[i] as BoardSession;
-      if (!this.#makeRoom(slot, generation, bytes)) continue;
+      const session = sessions[i] as BoardSession;
+      const { slot, generation } = session;
+      if (!this.#makeRoom(session, bytes)) continue;
       this.#push(slot, position, bytes);
       generations.push(generation);
     }
@@ -140,13 +148,15 @@ export class SessionQueues {
   }
 
   /** False: the new one is dropped. */
-  #makeRoom(slot: number, generation: number, bytes: number): boolean {
+  #makeRoom(session: BoardSession, bytes: number): boolean {
+    const { slot, generation } = session;
     const { messagesMax, bytesMax, policy } = this.#limits;
     for (;;) {
       const depth = this.depth(slot);
       if (depth === 0 || (depth < messagesMax && this.bytes(slot) + bytes <= bytesMax)) return true;
       this.#counters.queueFull++;
-      if (policy === 'drop_newest') return false;
+      if (policy === 'end_session') this.#onOverflow(session);
+      if (policy !== 'drop_oldest') return false;
       const oldest = this.#shift(slot) as Position;
       this.store.consumed(generation, oldest);
     }

@@ -29,13 +29,20 @@ class Fixture {
   readonly sessions = Array.from({ length: SESSIONS }, (_, slot) => sessionOf(slot));
   readonly counters = { entriesFiled: 0, entriesConsumed: 0, queueFull: 0 };
   readonly clock = new SimClock();
+  readonly overflows: number[] = [];
   readonly tables: MemoryTables;
   readonly #ended = new Set<number>();
   readonly queues: SessionQueues;
 
   constructor(tables?: MemoryTables, limits?: QueueLimits) {
     this.tables = tables ?? new MemoryTables(this.clock);
-    this.queues = new SessionQueues(this.tables, this.counters, () => undefined, limits);
+    this.queues = new SessionQueues(
+      this.tables,
+      this.counters,
+      () => undefined,
+      (session) => this.overflows.push(session.slot),
+      limits,
+    );
     for (const { slot } of this.sessions) this.queues.begin(slot, 0);
   }
 
@@ -148,6 +155,14 @@ describe('session queues', () => {
       assert.equal(fixture.counters.queueFull, 4);
       assert.deepEqual(fixture.recovered().contents().slice(0, 2), [kept, kept]);
     }
+  });
+
+  it('ask for the end of a session, by policy', () => {
+    const limits = { messagesMax: 2, bytesMax: 1_000_000, policy: 'end_session' } as const;
+    const fixture = new Fixture(undefined, limits);
+    for (let position = 1; position <= 3; position++) fixture.file(position, [0]);
+    assert.deepEqual(fixture.contents()[0], [1, 2]);
+    assert.deepEqual(fixture.overflows, [0]);
   });
 
   it('count bytes, and take one message that is larger than the limit', () => {
