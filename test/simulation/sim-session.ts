@@ -73,12 +73,16 @@ export class Life {
     return this.subscribed.filter(({ gone }) => !gone);
   }
 
-  /** Whether a subscription that is certainly there matches. */
-  wants(topic: string): boolean {
+  /**
+   * Whether a subscription that is certainly there matches, and has since the message was
+   * published: one that was made anew does not ask for what was sent for its predecessor.
+   */
+  wants({ id, topic }: Sent): boolean {
+    const number = Number(id.slice(1));
     return this.present.some(
       (s) =>
         s.qos > 0 &&
-        s.from !== Infinity &&
+        s.from <= number &&
         s.until === Infinity &&
         topicMatchesFilter(topic, s.topicFilter),
     );
@@ -249,8 +253,8 @@ export class SimSession {
     for (const identifier of there) {
       if (!life.inFlight.has(identifier)) this.fail(`${identifier} is no longer in flight`);
     }
-    for (const [identifier, { topic }] of life.inFlight) {
-      if (there.includes(identifier) || !life.wants(topic)) continue;
+    for (const [identifier, sent] of life.inFlight) {
+      if (there.includes(identifier) || !life.wants(sent)) continue;
       this.fail(`${identifier} is forgotten to be in flight`);
     }
   }
