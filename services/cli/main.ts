@@ -13,6 +13,7 @@ import { publishCommand } from './mqtt/publish-command.ts';
 import { subscribeCommand } from './mqtt/subscribe-command.ts';
 import { allowCommand } from './registry/allow-command.ts';
 import { applyCommand } from './registry/apply-command.ts';
+import { sessionsCommand } from './sessions/sessions-command.ts';
 
 const program = new Command('weir')
   .description('Clustered MQTT broker on NATS JetStream')
@@ -25,6 +26,7 @@ certsCommand(program);
 applyCommand(program);
 allowCommand(program);
 clientsCommand(program);
+sessionsCommand(program);
 
 try {
   await program.parseAsync();

@@ -6,7 +6,7 @@ import type { ClientSpec, ClientState } from '#registry';
 import { ControlRefusal } from '../registry/control-client.ts';
 import type { ApiResource, ControlClient, SpecInput } from '../registry/control-client.ts';
 import { formatted, tableLines } from '../registry/output.ts';
-import type { OutputFormat } from '../registry/output.ts';
+import type { ListFormat } from '../registry/output.ts';
 
 /** Tries when somebody else changes the same client meanwhile. */
 const CHANGE_TRIES = 3;
@@ -23,9 +23,13 @@ type ApiClient = ApiResource<'clients'>;
 
 export function writeClients(
   found: ApiClient | readonly ApiClient[],
-  output: OutputFormat,
+  output: ListFormat,
   out: (line: string) => void,
 ): void {
+  if (output === 'name') {
+    for (const { name } of [found].flat()) out(name);
+    return;
+  }
   if (output !== 'table') return out(formatted(found, output));
   const rows = [found].flat().map((client) => {
     const { name, authenticationName, state, clientCertificateAuthentication } = client;

@@ -10,8 +10,8 @@ import type { Command } from 'commander';
 import { Fault } from '#base';
 import { CertificateStore } from '../certs/store.ts';
 import { ControlClient, DEFAULT_API_URL } from '../registry/control-client.ts';
-import { outputOption } from '../registry/output.ts';
-import type { OutputFormat } from '../registry/output.ts';
+import { listOutputOption } from '../registry/output.ts';
+import type { ListFormat } from '../registry/output.ts';
 import { told } from '../registry/told.ts';
 import { createSpec, setState, writeClients } from './client-actions.ts';
 import type { CreateOptions } from './client-actions.ts';
@@ -74,8 +74,8 @@ interface IssueOptions extends ApiOption {
 function addReading(clients: Command): void {
   withApi(clients.command('list'))
     .description('all clients, in the order of names')
-    .addOption(outputOption())
-    .action(async (options: ApiOption & { output: OutputFormat }) => {
+    .addOption(listOutputOption())
+    .action(async (options: ApiOption & { output: ListFormat }) => {
       await told(async () => {
         const all = [];
         for await (const one of new ControlClient(options.api).list('clients')) all.push(one);
@@ -85,8 +85,8 @@ function addReading(clients: Command): void {
   withApi(clients.command('get'))
     .description('one client')
     .argument('<name>')
-    .addOption(outputOption())
-    .action(async (name: string, options: ApiOption & { output: OutputFormat }) => {
+    .addOption(listOutputOption())
+    .action(async (name: string, options: ApiOption & { output: ListFormat }) => {
       await told(async () => {
         const found = await new ControlClient(options.api).get('clients', name);
         if (found === undefined) throw new Fault('WEIR_CONFIG', `there is no client "${name}"`);

@@ -77,7 +77,7 @@ export class ControlClient {
   async *list<Kind extends ResourceKind>(kind: Kind): AsyncGenerator<ApiResource<Kind>> {
     for (let pageToken = ''; ;) {
       const query = new URLSearchParams({ pageSize: String(PAGE_SIZE), pageToken });
-      const page = await this.#call('GET', `/${kind}?${query.toString()}`);
+      const page = await this.call('GET', `/${kind}?${query.toString()}`);
       const resources = page[kind];
       if (Array.isArray(resources)) yield* resources as ApiResource<Kind>[];
       pageToken = textOf(page['nextPageToken']);
@@ -105,7 +105,7 @@ export class ControlClient {
 
   /** False: there was none. */
   async delete(kind: ResourceKind, name: string): Promise<boolean> {
-    const answer = await absentAsUndefined(this.#call('DELETE', itemPath(kind, name)));
+    const answer = await absentAsUndefined(this.call('DELETE', itemPath(kind, name)));
     return answer !== undefined;
   }
 
@@ -115,7 +115,7 @@ export class ControlClient {
     operation: AccessOperation,
     topic: string,
   ): Promise<AccessCheck> {
-    const check = await this.#call('POST', '/accessChecks', { clientName, operation, topic });
+    const check = await this.call('POST', '/accessChecks', { clientName, operation, topic });
     return check as unknown as AccessCheck;
   }
 
@@ -146,10 +146,11 @@ export class ControlClient {
     body?: object,
   ): Promise<ApiResource<Kind>> {
     // Control answers with the whole resource; its shape is that of proto/weir/v1.
-    return (await this.#call(method, path, body)) as unknown as ApiResource<Kind>;
+    return (await this.call(method, path, body)) as unknown as ApiResource<Kind>;
   }
 
-  async #call(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
+  /** Any other method: a path below the namespace. Throws ControlRefusal. */
+  async call(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
     const response = await this.#fetch(method, path, body);
     const text = await response.text();
     const json = parseObject(text);

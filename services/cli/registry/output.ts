@@ -1,5 +1,5 @@
 /**
- * Output — what the API answers as table, JSON or YAML (`-o`).
+ * Output — what the API answers as table, JSON or YAML, or only the names (`-o`).
  */
 import { Option } from 'commander';
 import { stringify } from 'yaml';
@@ -7,12 +7,22 @@ import { stringify } from 'yaml';
 export const OUTPUT_FORMATS = ['table', 'json', 'yaml'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
+export const LIST_FORMATS = [...OUTPUT_FORMATS, 'name'] as const;
+export type ListFormat = (typeof LIST_FORMATS)[number];
+
 /** Characters of a cell; longer texts end with `…`. */
 const CELL_LENGTH_MAX = 60;
 
 export function outputOption(): Option {
   return new Option('-o, --output <format>', 'form of the answer')
     .choices(OUTPUT_FORMATS)
+    .default('table');
+}
+
+/** As `outputOption`; `name` prints one name a line, for other programs. */
+export function listOutputOption(): Option {
+  return new Option('-o, --output <format>', 'form of the answer')
+    .choices(LIST_FORMATS)
     .default('table');
 }
 
