@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { COMMON_SETTINGS, renderConfigReference } from '#runtime';
 import type { ReferenceSection } from '#runtime';
 import { CONTROL_OWN_SETTINGS } from '../services/control/config.ts';
+import { DISPATCHER_OWN_SETTINGS } from '../services/dispatcher/config.ts';
 import { GATEWAY_OWN_SETTINGS } from '../services/gateway/config.ts';
 import { ROUTER_OWN_SETTINGS } from '../services/router/config.ts';
 
@@ -22,6 +23,11 @@ export const CONFIG_SECTIONS: readonly ReferenceSection[] = [
     title: 'Gateway',
     says: 'MQTT for clients; CONNACK announces what concerns them.',
     table: GATEWAY_OWN_SETTINGS,
+  },
+  {
+    title: 'Dispatcher',
+    says: 'Queues of sessions that are away or slow.',
+    table: DISPATCHER_OWN_SETTINGS,
   },
   { title: 'Router', says: 'Delivery of events to webhooks.', table: ROUTER_OWN_SETTINGS },
 ];

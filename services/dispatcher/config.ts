@@ -4,7 +4,7 @@ import type { Config, Environment, SettingTable } from '#runtime';
 import { DEFAULT_QUEUE_LIMITS, QUEUE_POLICIES, type QueueLimits } from './session-queues.ts';
 
 /** What waits for one session that does not take it, in each partition (ADR 0012, S11). */
-const QUEUE_SETTINGS = [
+export const DISPATCHER_OWN_SETTINGS = [
   {
     name: 'queueMessagesMax',
     env: 'WEIR_QUEUE_MESSAGES_MAX',
@@ -36,7 +36,7 @@ const QUEUE_SETTINGS = [
 
 export const DISPATCHER_SETTINGS = [
   ...COMMON_SETTINGS,
-  ...QUEUE_SETTINGS,
+  ...DISPATCHER_OWN_SETTINGS,
 ] as const satisfies SettingTable;
 
 export type DispatcherConfig = Config<typeof DISPATCHER_SETTINGS>;

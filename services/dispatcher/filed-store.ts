@@ -5,10 +5,13 @@
  *        number → list of generations (resident; a message filed in several goes has several);
  *        table 3: generation → position up to which it has consumed (resident).
  * Count: a message is deleted with its lists when the last session has let go of it.
+ * Expiry: by the calendar, or when it is read: the bytes go, and for each session that waits one is
+ *        counted; its place in the queues stays empty until they pass it.
  * Cost:  in memory one object per message, beside the lists' one or two bytes per session.
  */
 import type { Position } from '#log';
 import type { StateTables } from '#state';
+import { ExpiryCalendar } from './expiry-calendar.ts';
 import { decodeGenerations, encodeGenerations } from './generation-list.ts';
 
 /** Tables of the dispatchers' state logs (0: writers' numbers, 1: retained). */
@@ -30,12 +33,17 @@ export interface FiledMessage {
   readonly expiresAtSeconds: number;
   /** When its record was closed, seconds since 1970. */
   readonly publishedAtSeconds: number;
+  /** It has expired. */
+  isGone: boolean;
 }
 
 export class FiledStore {
   readonly #state: StateTables;
   readonly #messages = new Map<Position, FiledMessage>();
+  readonly #expiry = new ExpiryCalendar();
   #bytes = 0;
+  /** Dropped as `message_expired`, one per session that waited. */
+  expired = 0;
 
   constructor(state: StateTables) {
     this.#state = state;
@@ -69,9 +77,8 @@ export class FiledStore {
     let message = this.#messages.get(position);
     if (message === undefined) {
       const times = { expiresAtSeconds, publishedAtSeconds };
-      message = { waiting: 0, lists: 0, bytes: bytes.length, ...times };
-      this.#messages.set(position, message);
-      this.#bytes += bytes.length;
+      message = { waiting: 0, lists: 0, bytes: bytes.length, isGone: false, ...times };
+      this.#add(position, message);
       this.#state.put(FILED_TABLE, keyOf(position), Buffer.from(bytes));
     }
     message.waiting += generations.length;
@@ -99,9 +106,37 @@ export class FiledStore {
     this.#delete(position, message);
   }
 
+  #add(position: Position, message: FiledMessage): void {
+    this.#messages.set(position, message);
+    this.#bytes += message.bytes;
+    const { expiresAtSeconds } = message;
+    if (expiresAtSeconds > 0) this.#expiry.set(keyOf(position), expiresAtSeconds * 1_000);
+  }
+
+  /** Its time is over: nobody gets it any more. */
+  expire(position: Position): void {
+    const message = this.#messages.get(position);
+    if (message === undefined || message.isGone) return;
+    message.isGone = true;
+    this.expired += message.waiting;
+    this.#bytes -= message.bytes;
+    this.#forgetBytes(position, message);
+  }
+
+  /** Drops up to `count` messages whose time is over. */
+  expireDue(nowMs: number, count: number): void {
+    for (const key of this.#expiry.due(nowMs, count)) this.expire(Number.parseInt(key, 36));
+  }
+
   #delete(position: Position, message: FiledMessage): void {
     this.#messages.delete(position);
+    if (message.isGone) return;
     this.#bytes -= message.bytes;
+    this.#forgetBytes(position, message);
+  }
+
+  #forgetBytes(position: Position, message: FiledMessage): void {
+    if (message.expiresAtSeconds > 0) this.#expiry.set(keyOf(position), Infinity);
     this.#state.delete(FILED_TABLE, keyOf(position));
     for (let i = 0; i < message.lists; i++) {
       this.#state.delete(FILED_FOR_TABLE, listKey(position, i));
@@ -148,9 +183,9 @@ export class FiledStore {
           bytes: header.readUInt32BE(0),
           expiresAtSeconds: header.readUInt32BE(4),
           publishedAtSeconds: header.readUInt32BE(8),
+          isGone: false,
         };
-        this.#messages.set(position, message);
-        this.#bytes += message.bytes;
+        this.#add(position, message);
       }
       message.lists = Math.max(message.lists, number + 1);
       for (const generation of decodeGenerations(value.subarray(LIST_HEADER_BYTES))) {

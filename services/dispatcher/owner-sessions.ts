@@ -32,6 +32,8 @@ import { type QueueLimits, SessionQueues } from './session-queues.ts';
 import type { Switchboard } from './switchboard.ts';
 import type { UndurableLimit } from './undurable-limit.ts';
 
+/** Filed messages dropped per tick because their time is over. */
+const EXPIRED_PER_TICK = 10_000;
 /** A home that does not end a session with a full queue is asked again after this, ms. */
 const END_AGAIN_MS = 1_000;
 
@@ -354,5 +356,6 @@ export class OwnerSessions implements BoardUser {
   /** Twice a second. */
   tick(): void {
     this.#home?.tick();
+    this.queues.store.expireDue(this.#o.context.clock.wallMs(), EXPIRED_PER_TICK);
   }
 }

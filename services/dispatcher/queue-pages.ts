@@ -38,8 +38,6 @@ export interface QueuePagesOptions {
 
 export class QueuePages {
   pages = 0;
-  /** Left out as `message_expired`. */
-  expired = 0;
   readonly #o: QueuePagesOptions;
   /** Gateway and request being read. */
   readonly #reading = new Set<string>();
@@ -92,7 +90,7 @@ export class QueuePages {
       queues.store.read(position, (bytes) => {
         if (bytes !== undefined) {
           const isExpired = expiresAtSeconds !== 0 && expiresAtSeconds * 1_000 <= clock.wallMs();
-          if (isExpired) this.expired++;
+          if (isExpired) queues.store.expire(position);
           else found[i] = entryOf(position, bytes);
         }
         if (--missing === 0) onEntries(found.filter((entry) => entry !== undefined));

@@ -42,10 +42,10 @@ function addQueues(metrics: Metrics, dispatcher: Dispatcher): void {
   const { counters } = dispatcher;
   metrics.counter(
     'weir_queue_entries_dropped_total',
-    'Entries of queues dropped by name; expired ones when they are read',
+    'Entries of queues dropped by name',
     (): Sample[] => [
       [{ reason: 'queue_full' }, counters.queueFull],
-      [{ reason: 'message_expired' }, sum(dispatcher, ({ pages }) => pages.expired)],
+      [{ reason: 'message_expired' }, sum(dispatcher, ({ queues }) => queues.store.expired)],
     ],
   );
   metrics.gauge(

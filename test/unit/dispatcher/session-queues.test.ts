@@ -46,10 +46,10 @@ class Fixture {
     for (const { slot } of this.sessions) this.queues.begin(slot, 0);
   }
 
-  file(position: number, slots: readonly number[], payload = 'x'): void {
+  file(position: number, slots: readonly number[], payload = 'x', expiresAtSeconds = 0): void {
     const view = publishView({ topic: 't', payload });
     const builder = new RecordBuilder();
-    builder.add(view, messageLength(view), 0, 0, false);
+    builder.add(view, messageLength(view), expiresAtSeconds, 0, false);
     const payloadBytes = builder.take(1, position * 1_000);
     const reader = new RecordReader(payloadBytes);
     reader.next();
@@ -155,6 +155,24 @@ describe('session queues', () => {
       assert.equal(fixture.counters.queueFull, 4);
       assert.deepEqual(fixture.recovered().contents().slice(0, 2), [kept, kept]);
     }
+  });
+
+  it('drop what expires, for each session once, and go on behind it', () => {
+    const fixture = new Fixture();
+    fixture.file(1, [0, 1], 'x', 50);
+    fixture.file(2, [0, 1], 'y');
+    const { store } = fixture.queues;
+    store.expireDue(49_000, 10);
+    assert.equal(store.expired, 0);
+    store.expireDue(50_000, 10);
+    store.expire(1);
+    assert.equal(store.expired, 2);
+    assert.equal(fixture.tables.count(2), 1, 'its bytes are gone');
+    assert.deepEqual(fixture.recovered().contents().slice(0, 2), [[2], [2]]);
+    fixture.consume(0, 2);
+    fixture.consume(1, 2);
+    assert.equal(store.messageCount, 0);
+    assert.equal(store.messageBytes, 0);
   });
 
   it('ask for the end of a session, by policy', () => {
