@@ -21,7 +21,8 @@ import {
 import type { ConnectFields } from '../fixtures/mqtt-client-encoder.ts';
 import { MqttProbe } from '../fixtures/mqtt-probe.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
-import { Clients, sessionCases, stays } from './session-cases.ts';
+import { Clients, stays } from './clients.ts';
+import { sessionCases } from './session-cases.ts';
 
 let edge: EdgeUnderTest;
 before(async () => {
