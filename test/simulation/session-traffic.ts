@@ -38,7 +38,7 @@ export interface Connection {
 
 export class Device {
   readonly session: SimSession;
-  readonly manner: Manner;
+  manner: Manner;
   current: Connection | undefined;
   /** Let in before and not yet ended. */
   older: Connection[] = [];
@@ -160,7 +160,8 @@ export class SessionTraffic {
     const cluster = this.#cluster;
     for (const device of this.devices) {
       const { session, current } = device;
-      if (current !== undefined) current.client.stalled = false;
+      device.manner = QUICK;
+      if (current?.client.open === true) current.client.behave(QUICK);
       if (device.online && cluster.random() < 0.5) continue;
       const gateway = cluster.pick(cluster.alive.filter(({ core }) => core.acceptsConnect));
       if (gateway !== undefined) this.connect(device, gateway, session.unsure, LONG_SECONDS);

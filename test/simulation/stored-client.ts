@@ -83,7 +83,7 @@ export class StoredClient implements LocalClient {
   /** SUBSCRIBEs and UNSUBSCRIBEs without answer. */
   unanswered = 0;
   readonly #door: SimDoor;
-  readonly #manner: Manner;
+  #manner: Manner;
   #backlog: Pending[] = [];
   #inFlight: InFlight[] = [];
   /** Identifiers that the grant named and that have not come again. */
@@ -121,6 +121,18 @@ export class StoredClient implements LocalClient {
   }
   get hasRoom(): boolean {
     return !this.stalled && this.#backlog.length * 2 <= this.#manner.backlogMax;
+  }
+
+  /** From now on it takes its messages like this, also those that it has. */
+  behave(manner: Manner): void {
+    this.#manner = manner;
+    this.stalled = false;
+    const latestMs = this.#door.clock.nowMs() + manner.acknowledgesAfterMs[1];
+    for (const sent of this.#inFlight) sent.dueMs = Math.min(sent.dueMs, latestMs);
+    if (this.#ackTimer !== undefined) this.#door.clock.cancel(this.#ackTimer);
+    this.#ackTimer = undefined;
+    this.#planAcknowledgements();
+    this.#pump();
   }
 
   connect(onDecision?: () => void): void {
@@ -169,7 +181,7 @@ export class StoredClient implements LocalClient {
 
   unsubscribe(topicFilter: string, onEffective?: () => void): void {
     const entry = this.life?.subscription(topicFilter);
-    if (entry === undefined) return;
+    if (entry === undefined || entry.until !== Infinity) return;
     entry.until = this.#door.published();
     const isKnown = entry.from !== Infinity;
     this.unanswered++;
@@ -375,7 +387,7 @@ export class StoredClient implements LocalClient {
     const sent = this.#inherited.get(packetIdentifier);
     if (sent === undefined) {
       this.session.fail(`${packetIdentifier} is given free, but does not wait`);
-    } else if (this.session.exact && this.life?.wants(sent.topic) === true) {
+    } else if (this.session.exact && this.life?.wants(sent) === true) {
       this.session.fail(`${sent.id} was in flight and does not come again`);
     }
     this.#inherited.delete(packetIdentifier);
