@@ -12,7 +12,17 @@ import { makeCertificate } from '../../fixtures/certificates.ts';
 import type { IssuedCertificate } from '../../fixtures/certificates.ts';
 import { PLAIN, startEdge } from '../../fixtures/edge-under-test.ts';
 import type { EdgeUnderTest } from '../../fixtures/edge-under-test.ts';
-import { connect, PINGREQ, publish, subscribe } from '../../fixtures/mqtt-client-encoder.ts';
+import {
+  PINGREQ,
+  connect,
+  disconnect,
+  properties,
+  property,
+  publish,
+  subscribe,
+  u32,
+} from '../../fixtures/mqtt-client-encoder.ts';
+import type { ConnectFields } from '../../fixtures/mqtt-client-encoder.ts';
 import { MqttProbe } from '../../fixtures/mqtt-probe.ts';
 import { waitFor } from '../../fixtures/wait-for.ts';
 
@@ -37,10 +47,10 @@ async function credentials(commonName: string): Promise<ConnectionOptions> {
   return { cert: leaf.pem + intermediate.pem, key: leaf.keyPem };
 }
 
-async function known(name: string): Promise<MqttProbe> {
+async function known(name: string, fields: ConnectFields = {}): Promise<MqttProbe> {
   edge.directory.clients.set(name, 'enabled');
   const tls = await credentials(name);
-  return MqttProbe.connected({ port, tls, clientIdentifier: name });
+  return MqttProbe.connected({ port, tls, clientIdentifier: name, ...fields });
 }
 
 async function refusal(tls: ConnectionOptions): Promise<number | undefined> {
@@ -128,6 +138,49 @@ test('new permissions hold at once; a subscription that is no longer allowed end
   assert.equal((await publisher.expect('puback')).reasonCode, 0x87);
   edge.directory.denied = 'denied/';
   publisher.destroy();
+});
+
+test('a will that is no longer allowed ends its connection, and is not published', async () => {
+  const allowed = await known('wills-allowed', { will: { topic: 'wills/a' } });
+  const revoked = await known('wills-revoked', { will: { topic: 'area/w' } });
+  edge.directory.denied = 'area/';
+  edge.directory.change(undefined);
+  assert.equal((await revoked.expect('disconnect')).reasonCode, 0x87);
+  await revoked.closed();
+  assert.deepEqual(edge.core.wills, []);
+  await assert.rejects(known('wills-late', { will: { topic: 'area/w' } }), /CONNACK 135/);
+  allowed.destroy();
+  await waitFor(() => edge.core.wills.length === 1);
+  assert.deepEqual(edge.core.wills, ['wills/a']);
+  edge.directory.denied = 'denied/';
+});
+
+test('a stored session loses what its client may no longer subscribe to, and goes on', async () => {
+  const session = {
+    cleanStart: false,
+    properties: properties(property(0x11, u32(60))),
+  };
+  const first = await known('stored', session);
+  first.send(
+    subscribe(5, [
+      ['area/#', 1],
+      ['kept/#', 1],
+    ]),
+  );
+  await first.expect('suback');
+  first.send(disconnect());
+  await first.closed();
+  edge.directory.denied = 'area/';
+  const again = await known('stored', session);
+  await waitFor(() => edge.edge.metrics.dropped.subscription_revoked === 1);
+  edge.directory.denied = 'denied/';
+  for (const topic of ['area/1', 'kept/1']) {
+    again.send(publish(5, { topic, qos: 1, packetIdentifier: 1 }));
+  }
+  const packets = [await again.next(), await again.next(), await again.next()];
+  const topics = packets.flatMap((p) => (p.cmd === 'publish' ? [p.topic] : []));
+  assert.deepEqual(topics, ['kept/1']);
+  again.destroy();
 });
 
 test('what is no TLS is closed and counted; nothing stays behind', async () => {
