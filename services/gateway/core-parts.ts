@@ -85,7 +85,6 @@ export class CoreParts {
     this.stays = new StayTable({ clock, incarnation, links, table, send, closeOut });
     this.changes = new HomeChanges(clock, incarnation, send);
     this.seen = new SeenFlow(clock, incarnation, links, send);
-    this.stored = new StoredSessions(this);
     const onReleased = this.stays.released.bind(this.stays);
     this.claims = new ClaimTable({ incarnation, partitions, send, onReleased });
     this.appenders = each.map((partition) => newAppender(options, partition));
@@ -105,6 +104,7 @@ export class CoreParts {
       onFull,
     });
     this.subscribes = new SubscribeFlow(links, this.peers, clock);
+    this.stored = new StoredSessions(this);
     this.retained = new RetainedFetches({
       clock,
       incarnation,

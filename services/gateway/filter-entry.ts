@@ -29,6 +29,23 @@ export interface TableSubscription extends Subscription {
   readonly stay?: StayReceiver;
   /** Of a stored session: nothing at or below these positions is for it. */
   readonly starts?: readonly Position[];
+  /**
+   * Of a stored session, new on this connection: it counts from where its filter does, as its home
+   * will be told. One that came with the session counts from X of its stay, whatever of its filter
+   * is known here.
+   */
+  readonly waits?: true;
+}
+
+interface StoredTerms {
+  readonly starts?: readonly Position[] | undefined;
+  readonly waits?: true | undefined;
+}
+
+/** Position up to which a stored session's subscription does not count for QoS ≥ 1. */
+export function startOf(s: StoredTerms, entry: FilterEntry, partition: number): Position {
+  const own = s.starts?.[partition] ?? 0;
+  return s.waits === true ? Math.max(own, entry.starts[partition] as number) : own;
 }
 
 export class FilterEntry {
@@ -92,6 +109,7 @@ export function targetOf(client: LocalClient, s: TableSubscription, entry: Filte
     client,
     stay: s.stay,
     starts: s.starts,
+    waits: s.waits,
     qos: s.qos,
     own: undefined as Target | undefined,
     delivery: deliveryOf(s),

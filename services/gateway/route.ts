@@ -4,7 +4,7 @@
  */
 import type { Position } from '#log';
 import type { PublishView } from '#mqtt';
-import type { FilterEntry, StayReceiver } from './filter-entry.ts';
+import { type FilterEntry, startOf, type StayReceiver } from './filter-entry.ts';
 import type { Delivery, LocalClient } from './port.ts';
 
 /** QoS 0 has no position: it comes after every known start and before every unknown one. */
@@ -14,7 +14,9 @@ export const NO_POSITION: Position = Number.MAX_VALUE;
 export interface Target {
   readonly client: LocalClient;
   readonly stay: StayReceiver | undefined;
+  /** See TableSubscription. */
   readonly starts: readonly Position[] | undefined;
+  readonly waits: true | undefined;
   readonly qos: 0 | 1 | 2;
   /** What the client gets of its own messages, without subscriptions that have No Local. */
   readonly own: Target | undefined;
@@ -68,8 +70,9 @@ export class Route {
 
 /** Whether a target is to have a message at this position. */
 function counts(t: Target, qos: number, partition: number, position: Position): boolean {
-  if (t.stay !== undefined && t.qos > 0 && qos > 0) return (t.starts?.[partition] ?? 0) < position;
-  return (t.entry.starts[partition] as number) < position;
+  const isByStay = t.stay !== undefined && t.qos > 0 && qos > 0;
+  const start = isByStay ? startOf(t, t.entry, partition) : (t.entry.starts[partition] as number);
+  return start < position;
 }
 
 /** One target per client: highest QoS, all identifiers ([MQTT-3.3.5-1], MQTT 5 §3.3.4). */
@@ -87,6 +90,7 @@ export function mergeTwo(a: Target, b: Target): Target {
     client: a.client,
     stay: a.stay,
     starts: a.starts,
+    waits: a.waits,
     qos: a.qos > b.qos ? a.qos : b.qos,
     own: undefined as Target | undefined,
     delivery: {

@@ -17,9 +17,10 @@ import type { OutSteps } from './out-steps.ts';
 import type { LocalClient, Subscription } from './port.ts';
 import type { Reason } from '#base';
 import type { SeenFlow } from './seen-flow.ts';
+import type { SubscribeFlow } from './subscribe-flow.ts';
 import type { Stay } from './stay.ts';
 import type { StayTable } from './stay-table.ts';
-import type { TableSubscription } from './filter-entry.ts';
+import { startOf, type TableSubscription } from './filter-entry.ts';
 import type { SubscriptionTable } from './subscription-table.ts';
 
 /** What a client gets that asked for nothing to be kept. */
@@ -38,6 +39,7 @@ export interface StoredSessionsOptions {
   readonly stays: StayTable;
   readonly changes: HomeChanges;
   readonly seen: SeenFlow;
+  readonly subscribes: SubscribeFlow;
   readonly outs: OutSteps;
 }
 
@@ -97,13 +99,23 @@ export class StoredSessions {
   /** A repeated SUBSCRIBE changes the options, not since when it counts (protocol 15). */
   #withStarts(stay: Stay, s: Subscription, done: readonly Position[]): TableSubscription {
     const known = this.#o.table.entry(s.topicFilter)?.subscribers.get(stay.client);
-    if (known === undefined) return { ...s, stay, starts: done };
-    return { ...s, stay, ...(known.starts === undefined ? {} : { starts: known.starts }) };
+    if (known === undefined) return { ...s, stay, starts: done, waits: true };
+    const { starts, waits } = known;
+    return {
+      ...s,
+      stay,
+      ...(starts === undefined ? {} : { starts }),
+      ...(waits === undefined ? {} : { waits }),
+    };
   }
 
   /**
-   * They are in the table and the filters' version is `version`: the home is told. `onStored` when
-   * SUBACK may be sent: the record is durable, and every owner's view has it (S10).
+   * They are in the table and the filters' version is `version`: when all owners have it, the home
+   * is told. `onStored` when SUBACK may be sent: the record is durable, and every owner's view has
+   * it (S10).
+   *
+   * The home is told from where each filter counts live, not from where this gateway was: between
+   * the two lies what did not come, and would come late when the session leaves and is filed.
    */
   subscribed(
     client: LocalClient,
@@ -111,18 +123,32 @@ export class StoredSessions {
     version: number,
     onStored: () => void,
   ): void {
-    const { stays, table, changes, seen } = this.#o;
+    const { stays, changes, seen, subscribes } = this.#o;
     const stay = stays.of(client);
     if (stay === undefined) return onStored();
     stay.filterVersion = Math.max(stay.filterVersion, version);
-    const add = subscriptions.map(({ topicFilter }) => {
-      const kept = table.entry(topicFilter)?.subscribers.get(client);
-      return kept === undefined ? undefined : storedOf(kept);
+    subscribes.waitForOwners(version, () => {
+      if (stay.ended) return;
+      const add = subscriptions.map(({ topicFilter }) => this.#started(client, topicFilter));
+      const there = add.filter((one) => one !== undefined);
+      if (there.length === 0) return onStored();
+      changes.change(client, stay.home, there, [], (revision) =>
+        seen.wait(stay.home, revision, onStored),
+      );
     });
-    const there = add.filter((one) => one !== undefined);
-    changes.change(client, stay.home, there, [], (revision) =>
-      seen.wait(stay.home, revision, onStored),
-    );
+  }
+
+  /** Its filter counts everywhere. Undefined: it is gone, or was made anew since. */
+  #started(client: LocalClient, topicFilter: string): StoredSubscription | undefined {
+    const { table, interest } = this.#o;
+    const entry = table.entry(topicFilter);
+    const s = entry?.subscribers.get(client);
+    if (entry === undefined || s === undefined || entry.startsUnknown > 0) return undefined;
+    const { waits, ...rest } = s;
+    if (waits === undefined) return storedOf(s);
+    const starts = Array.from(entry.starts, (_, partition) => startOf(s, entry, partition));
+    table.add(client, { ...rest, starts }, () => interest.add(topicFilter), true);
+    return storedOf({ ...rest, starts });
   }
 
   /** They have left the table. `onStored`: UNSUBACK may be sent. */

@@ -4,6 +4,7 @@
  * Rule:  SUBACK waits until every partition's owner has named the position from which the version
  *        counts (protocol 21), and, for at most HEARD_WAIT_MS, until the other gateways follow it,
  *        so that a QoS 0 message published there after SUBACK is sent here (ADR 0006).
+ *        A stored session's home is told when only the former has come (docs/adr/0012, S10).
  * Full:  one entry per waiting SUBSCRIBE; sessions have at most one SUBSCRIBE of theirs unanswered
  *        per packet identifier.
  */
@@ -37,11 +38,16 @@ export class SubscribeFlow {
     return this.#waiting.length;
   }
 
-  wait(version: number, onEffective: () => void): void {
+  wait(version: number, onEffective: () => void, heardWaitMs = HEARD_WAIT_MS): void {
     const nowMs = this.#clock.nowMs();
     for (const link of this.#links) link.wantVersion(version, nowMs);
-    this.#waiting.push({ version, heardDeadlineMs: nowMs + HEARD_WAIT_MS, onEffective });
+    this.#waiting.push({ version, heardDeadlineMs: nowMs + heardWaitMs, onEffective });
     this.checkSoon();
+  }
+
+  /** Only until the owners have answered. */
+  waitForOwners(version: number, onAnswered: () => void): void {
+    this.wait(version, onAnswered, 0);
   }
 
   /** Looks once at the end of this turn, however often it is asked. */

@@ -11,7 +11,7 @@
  */
 import { type Position } from '#log';
 import { FilterIndex, topicMatchesFilter } from '#topics';
-import { FilterEntry, type TableSubscription, targetOf } from './filter-entry.ts';
+import { FilterEntry, startOf, type TableSubscription, targetOf } from './filter-entry.ts';
 import type { LocalClient } from './port.ts';
 import { mergePerClient, mergeTwo, Route, type Target } from './route.ts';
 
@@ -111,7 +111,7 @@ export class SubscriptionTable {
       const entry = this.#byNumber[numbers[i] as number];
       const s = entry?.subscribers.get(client);
       if (entry === undefined || s === undefined) continue;
-      if (position <= (s.starts?.[partition] ?? 0)) continue;
+      if (position <= startOf(s, entry, partition)) continue;
       const target = targetOf(client, s, entry);
       found = found === undefined ? target : mergeTwo(found, target);
     }
