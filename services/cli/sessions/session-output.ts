@@ -21,7 +21,10 @@ export function writeSessions(
   nowMs: number,
   out: WriteLine,
 ): void {
-  if (output === 'name') return sessions.forEach((one) => out(nameOf(one)));
+  if (output === 'name') {
+    for (const one of sessions) out(nameOf(one));
+    return;
+  }
   if (output !== 'table') return out(formatted(sessions, output));
   const head = ['CLIENT IDENTIFIER', 'AUTHENTICATION NAME', 'GATEWAY', 'SUBSCRIPTIONS', 'EXPIRES'];
   const rows = sessions.map((session) => [
@@ -63,7 +66,7 @@ export function writeSession(
     [['TOPIC FILTER', 'QOS'], ...filters],
     [['PARTITION', 'MODE', 'MESSAGES', 'BYTES', 'OLDEST'], ...queues],
   ];
-  for (const table of tables) ['', ...tableLines(table)].forEach(out);
+  for (const table of tables) for (const line of ['', ...tableLines(table)]) out(line);
 }
 
 /** Devices choose their identifiers: what would break a line is escaped. */

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { tableFaults } from '#runtime';
-import { COLLECTIONS, methodsOf } from '../../../services/control/collections.ts';
+import { COLLECTIONS, methodsOf, SERVED, SESSIONS } from '../../../services/control/collections.ts';
 import {
   CONTROL_SETTINGS,
   isLoopback,
@@ -38,6 +38,17 @@ test('every collection has five methods, each with a path of its own', () => {
     }
   }
   assert.equal(paths.size, COLLECTIONS.length * 5);
+});
+
+test('sessions are got, listed, disconnected and deleted; no method is left without a path', () => {
+  const actions = methodsOf(SESSIONS.service).map(([action]) => action);
+  assert.deepEqual(actions, ['get', 'list', 'disconnect', 'delete']);
+  for (const { service } of SERVED) {
+    assert.equal(methodsOf(service).length, service.methods.length);
+    for (const method of service.methods) {
+      assert.ok(method.methodKind === 'unary' && httpPatternOf(method) !== undefined, method.name);
+    }
+  }
 });
 
 test('settings are sound, and the API listens on loopback only', () => {
