@@ -22,9 +22,28 @@ interface Out {
   state: number;
 }
 
+/** The deliveries of one session. */
+class Outs {
+  readonly byKey = new Map<string, Out>();
+  /** Those that are not finished: a packet identifier has one at a time. */
+  readonly open = new Map<number, Out>();
+
+  set(out: Out): void {
+    this.byKey.set(out.key, out);
+    const { packetIdentifier, state } = out;
+    if (state !== OUT_FINISHED) this.open.set(packetIdentifier, out);
+    else if (this.open.get(packetIdentifier)?.key === out.key) this.open.delete(packetIdentifier);
+  }
+
+  delete({ key, packetIdentifier }: Out): void {
+    this.byKey.delete(key);
+    if (this.open.get(packetIdentifier)?.key === key) this.open.delete(packetIdentifier);
+  }
+}
+
 export class OutTable {
   readonly #state: StateTables;
-  readonly #byGeneration = new Map<number, Map<string, Out>>();
+  readonly #byGeneration = new Map<number, Outs>();
 
   constructor(state: StateTables) {
     this.#state = state;
@@ -37,7 +56,7 @@ export class OutTable {
 
   /** What a grant hands over. */
   entries(generation: number): readonly OutEntry[] {
-    const outs = this.#byGeneration.get(generation)?.values() ?? [];
+    const outs = this.#byGeneration.get(generation)?.byKey.values() ?? [];
     return [...outs].map((o) => [o.packetIdentifier, o.partition, o.position, o.state] as const);
   }
 
@@ -47,25 +66,30 @@ export class OutTable {
     steps: readonly OutEntry[],
     acknowledged: readonly (Position | null)[],
   ): void {
-    let outs = this.#byGeneration.get(generation);
-    if (outs === undefined) this.#byGeneration.set(generation, (outs = new Map()));
+    const outs = this.#outsOf(generation);
     for (const [packetIdentifier, partition, position, state] of steps) {
       const key = keyOf(generation, partition, position);
-      const known = outs.get(key);
+      const known = outs.byKey.get(key);
       if (known !== undefined && known.state >= state) continue;
-      if (state === OUT_SENT) this.#finishOthers(outs, packetIdentifier);
+      if (state === OUT_SENT) this.#finishOther(outs, packetIdentifier);
       this.#put(outs, { key, packetIdentifier, partition, position, state });
     }
-    for (const out of outs.values()) {
+    for (const out of outs.byKey.values()) {
       if (out.position <= (acknowledged[out.partition] ?? 0)) this.#drop(outs, out);
     }
-    if (outs.size === 0) this.#byGeneration.delete(generation);
+    if (outs.byKey.size === 0) this.#byGeneration.delete(generation);
+  }
+
+  #outsOf(generation: number): Outs {
+    let outs = this.#byGeneration.get(generation);
+    if (outs === undefined) this.#byGeneration.set(generation, (outs = new Outs()));
+    return outs;
   }
 
   /** The session has ended. */
   end(generation: number): void {
     const outs = this.#byGeneration.get(generation);
-    for (const out of outs?.values() ?? []) this.#state.delete(OUT_TABLE, out.key);
+    for (const out of outs?.byKey.values() ?? []) this.#state.delete(OUT_TABLE, out.key);
     this.#byGeneration.delete(generation);
   }
 
@@ -75,15 +99,13 @@ export class OutTable {
   }
 
   /** The identifier was free again: what had it is finished. */
-  #finishOthers(outs: Map<string, Out>, packetIdentifier: number): void {
-    for (const out of outs.values()) {
-      if (out.packetIdentifier !== packetIdentifier || out.state === OUT_FINISHED) continue;
-      this.#put(outs, { ...out, state: OUT_FINISHED });
-    }
+  #finishOther(outs: Outs, packetIdentifier: number): void {
+    const other = outs.open.get(packetIdentifier);
+    if (other !== undefined) this.#put(outs, { ...other, state: OUT_FINISHED });
   }
 
-  #put(outs: Map<string, Out>, out: Out): void {
-    outs.set(out.key, out);
+  #put(outs: Outs, out: Out): void {
+    outs.set(out);
     const value = Buffer.allocUnsafe(VALUE_BYTES);
     value.writeUInt16BE(out.packetIdentifier, 0);
     value[2] = out.state;
@@ -92,9 +114,9 @@ export class OutTable {
     else this.#state.put(OUT_TABLE, out.key, value);
   }
 
-  #drop(outs: Map<string, Out>, { key }: Out): void {
-    outs.delete(key);
-    this.#state.rideDelete(OUT_TABLE, key);
+  #drop(outs: Outs, out: Out): void {
+    outs.delete(out);
+    this.#state.rideDelete(OUT_TABLE, out.key);
   }
 
   #recover(key: string): void {
@@ -104,9 +126,8 @@ export class OutTable {
       .split('.')
       .map((text) => Number.parseInt(text, 36));
     const packetIdentifier = ((value[0] as number) << 8) | (value[1] as number);
-    let outs = this.#byGeneration.get(generation);
-    if (outs === undefined) this.#byGeneration.set(generation, (outs = new Map()));
-    outs.set(key, { key, packetIdentifier, partition, position, state: value[2] as number });
+    const state = value[2] as number;
+    this.#outsOf(generation).set({ key, packetIdentifier, partition, position, state });
   }
 }
 
