@@ -42,14 +42,17 @@ export class GatewayMail {
   }
 
   take(messages: readonly GatewayMessage[]): void {
-    const { acts, links, epoch, takeOver, hasBegun, board } = this.#o;
+    const { acts, links, epoch, takeOver, stillness, hasBegun, board } = this.#o;
     if (!acts()) return;
     for (const message of messages) {
       const link = links.get(message.inc);
       if (link === undefined) continue;
       if (message.t !== 'answer') {
         if (hasBegun()) this.#onRequest(link, message);
-      } else if (message.epoch === epoch && takeAnswer(link, message)) takeOver.check();
+      } else if (message.epoch === epoch && takeAnswer(link, message)) {
+        stillness.answered(message.inc);
+        takeOver.check();
+      }
     }
     board.planFlush();
   }

@@ -162,7 +162,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
   }
 
   prepare(ready: () => void): void {
-    const { bus, partition, leases, clock } = this.#c;
+    const { bus, partition, leases } = this.#c;
     this.#board.addUser(partition, this);
     this.#removers.push(
       hear(
@@ -175,15 +175,20 @@ export class PartitionOwner implements PartitionLogic, LineUser {
       leases.onGateway((incarnation, entry) => this.#onReport(incarnation, entry)),
       this.#operatorDesk().open(),
     );
-    const nowMs = clock.nowMs();
-    for (const line of this.#board.lines) {
-      this.#addLink(line).phase = 'asked';
-      this.#stillness.watch(line.incarnation, nowMs, true);
-    }
+    for (const line of this.#board.lines) this.#addLink(line).phase = 'asked';
     this.#sessions.prepare(() => {
+      this.#watchAsked();
       this.#takeOver.start(() => this.#sessions.sync(() => this.#begin(ready)));
     });
     this.#board.planFlush();
+  }
+
+  /** hello is sent from now on; until then nobody can answer it. */
+  #watchAsked(): void {
+    const nowMs = this.#c.clock.nowMs();
+    for (const { incarnation, phase } of this.#links.values()) {
+      if (phase === 'asked') this.#stillness.watch(incarnation, nowMs, true);
+    }
   }
 
   #operatorDesk(): OperatorDesk {
@@ -336,8 +341,10 @@ export class PartitionOwner implements PartitionLogic, LineUser {
     }
     this.#mail.noteFloor(link, content, done);
     const heard = content.heard[partition] ?? 0;
-    const unanswered = content.unanswered[partition] ?? false;
-    const progress = { done, heard, unanswered, sentTo: link.sentTo, framed };
+    // Who waits for us before we dispatch is not still: reading session logs may take seconds.
+    const isServed = framed && this.#begun;
+    const unanswered = this.#begun && (content.unanswered[partition] ?? false);
+    const progress = { done, heard, unanswered, sentTo: link.sentTo, framed: isServed };
     this.#stillness.reported(incarnation, progress, clock.nowMs());
   }
 

@@ -63,6 +63,12 @@ export class Stillness {
     });
   }
 
+  /** Its answer to hello has come; that the owner does not serve it yet is not its fault. */
+  answered(incarnation: string): void {
+    const watched = this.#watched.get(incarnation);
+    if (watched !== undefined) watched.helloSinceMs = Infinity;
+  }
+
   /** Our own writes are late: whoever waits may be waiting for us. All counting starts anew. */
   restart(nowMs: number): void {
     for (const watched of this.#watched.values()) {

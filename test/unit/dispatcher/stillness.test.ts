@@ -107,6 +107,16 @@ describe('Stillness', () => {
     assert.equal(stillness.judge().kind, 'fine');
   });
 
+  it('waits no longer when the answer to hello is there, however long the take-over takes', () => {
+    observer.confirmed(0);
+    stillness.watch('g', 0, true);
+    stillness.answered('g');
+    pass(0, 3 * END, (nowMs) => {
+      stillness.reported('g', moving({ framed: false, heard: 7 }), nowMs);
+    });
+    assert.equal(stillness.judge().kind, 'fine');
+  });
+
   it('counts no time in which the own writes were late', () => {
     observer.confirmed(0);
     stillness.watch('g', 0, false);
