@@ -212,10 +212,7 @@ export class Session {
   #publish(view: PublishView): void {
     const { qos, packetIdentifier } = view;
     const publishes = this.#publishes;
-    if (qos === 2 && publishes.isOpen(packetIdentifier)) {
-      publishes.repeat(packetIdentifier);
-      return;
-    }
+    if (qos === 2 && publishes.isOpen(packetIdentifier)) return this.#repeat(packetIdentifier);
     const isPermitted = this.#port.mayPublish(view);
     if (qos === 0) {
       if (isPermitted) this.#port.publish(view, NO_TOKEN);
@@ -228,6 +225,14 @@ export class Session {
     const token = publishes.open(packetIdentifier, qos);
     if (isPermitted) this.#port.publish(view, token);
     else this.#refuse(token, 'publish_not_authorized');
+    if (this.#version === 4) this.#holdOrGoOn();
+  }
+
+  /** It costs a place among the unanswered ones, so that these stay bounded. */
+  #repeat(packetIdentifier: number): void {
+    const isFull = this.#publishes.unacknowledgedCount >= this.#limits.receiveMaximum;
+    if (isFull && this.#version === 5) return this.end('receive_maximum_exceeded');
+    this.#publishes.repeat(packetIdentifier);
     if (this.#version === 4) this.#holdOrGoOn();
   }
 

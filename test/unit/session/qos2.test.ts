@@ -107,7 +107,22 @@ test('[MQTT-3.3.4-7] the receive maximum counts QoS 2 until PUBCOMP', () => {
   publishQos2(driver, 5, 3);
   assert.equal(recorder.ended, undefined);
   publishQos2(driver, 5, 4);
-  assert.equal(recorder.ended?.['reason'], 'receive_maximum_exceeded');
+  assert.equal(driver.recorder.ended?.reason, 'receive_maximum_exceeded');
+});
+
+test('repeats cannot pile up behind an append that is not decided', () => {
+  const repeated = (version: 4 | 5): Driver => {
+    const driver = open(version, { receiveMaximum: 2 });
+    for (let i = 0; i < 3; i++) publishQos2(driver, version, 1);
+    return driver;
+  };
+  assert.equal(repeated(5).recorder.ended?.reason, 'receive_maximum_exceeded');
+  const four = repeated(4);
+  assert.deepEqual(four.recorder.holds, [true]);
+  four.sent();
+  four.session.appended(four.recorder.tokens[0] ?? 0, 'stored');
+  assert.deepEqual(four.sent(), ['pubrec 1 0', 'pubrec 1 0', 'pubrec 1 0']);
+  assert.deepEqual(four.recorder.holds, [true, false]);
 });
 
 test('3.1.1 is held by appends, never by what only its own PUBRELs can end', () => {
