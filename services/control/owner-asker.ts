@@ -1,10 +1,10 @@
 /**
- * Owner asker — asks the owners of partitions, and asks again until one answers (proto/wire/frame.md,
- * `operator.<pp>`).
+ * Owner asker — asks the owners of partitions, and asks again until one answers
+ * (proto/wire/frame.md, `operator.<pp>`).
  *
- * Shape: one inbox; a question has a number that its answers repeat. An answer may be "not yet": then
- *        it is asked again, soon.
- * Why:   a partition may be changing its owner; messages may be lost. Every question may come twice.
+ * Shape: one inbox; a question has a number that its answers repeat. An answer may be "not yet":
+ *        then it is asked again, soon.
+ * Why:   a partition may be changing its owner; messages may be lost. A question may come twice.
  * Ends:  at the deadline with ApiFault `unavailable`, which names the partition.
  */
 import type { Clock, Timer } from '#base';

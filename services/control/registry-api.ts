@@ -1,6 +1,6 @@
 /**
- * Registry API — what each method does, from JSON to JSON. gRPC and HTTP are two ways to it. Methods
- * about sessions are passed on to the session API.
+ * Registry API — what each method does, from JSON to JSON. gRPC and HTTP are two ways to it.
+ * Methods about sessions are passed on to the session API.
  *
  * JSON here is the protobuf JSON form of the method's messages. Faults are thrown as ApiFault.
  */

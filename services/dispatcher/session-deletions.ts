@@ -1,6 +1,6 @@
 /**
  * Session deletions — sessions that an operator has ordered to end, whose clients are being
- * disconnected first. Each ends with the release of its connection, or after DELETE_WAIT_MS without.
+ * disconnected first. Each ends with the release of its connection, or DELETE_WAIT_MS later.
  *
  * Life: in memory only; after a change of owner the order is given again, by generation, or is lost
  *       together with the operator who waited for it.
