@@ -1,6 +1,7 @@
 /** Settings of a dispatcher; see lib/runtime/config.ts for how they are read. */
 import { COMMON_SETTINGS, loadConfig } from '#runtime';
 import type { Config, Environment, SettingTable } from '#runtime';
+import { GROUP_EXPIRY_SECONDS } from './group-board.ts';
 import { DEFAULT_QUEUE_LIMITS, QUEUE_POLICIES, type QueueLimits } from './session-queues.ts';
 
 /** What waits for one session that does not take it, in each partition (ADR 0012, S11). */
@@ -31,6 +32,15 @@ export const DISPATCHER_OWN_SETTINGS = [
     range: QUEUE_POLICIES,
     default: DEFAULT_QUEUE_LIMITS.policy,
     reason: 'What gives way when a queue is full; end_session is what Event Grid does.',
+  },
+  {
+    name: 'groupExpirySeconds',
+    env: 'WEIR_GROUP_EXPIRY_SECONDS',
+    unit: 'seconds',
+    type: 'integer',
+    range: [0, 604_800],
+    default: GROUP_EXPIRY_SECONDS,
+    reason: 'How long a shared subscription keeps its queue after its last session.',
   },
 ] as const satisfies SettingTable;
 

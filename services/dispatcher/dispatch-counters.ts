@@ -18,6 +18,13 @@ export class DispatchCounters {
   retainedStored = 0;
   retainedExpired = 0;
   retainedRefused = 0;
+  /** Messages of shared subscriptions, one per group; of these: filed, and given to another. */
+  groupMessages = 0;
+  groupFiled = 0;
+  groupRedelivered = 0;
+  /** Dropped as `queue_full`, and as `message_expired`. */
+  groupQueueFull = 0;
+  groupExpired = 0;
   takeOvers = 0;
   gatewaysEnded = 0;
   /** Records of which some messages could not be read. */

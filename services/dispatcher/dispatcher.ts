@@ -11,6 +11,8 @@ import { DispatchCounters } from './dispatch-counters.ts';
 import { SessionView } from '#session-store';
 import { CONSUMED_TABLE, FILED_FOR_TABLE } from './filed-store.ts';
 import { OUT_TABLE } from './out-table.ts';
+import { GroupBoard } from './group-board.ts';
+import { GROUP_TABLE } from './group-store.ts';
 import { type DispatchLimits, PartitionOwner } from './partition-owner.ts';
 import { SessionBoard } from './session-board.ts';
 import { Switchboard } from './switchboard.ts';
@@ -27,6 +29,7 @@ const RESIDENT_TABLES: ReadonlySet<number> = new Set([
   WILL_TABLE,
   FIRED_TABLE,
   FIRED_NUMBER_TABLE,
+  GROUP_TABLE,
 ]);
 /** Repeats of unanswered things, every so many beacons. */
 const BEACONS_PER_TICK = 2;
@@ -44,6 +47,8 @@ export interface DispatcherOptions {
   /** Groups that must have registered before the log is trimmed. Default: all. */
   readonly trimsFor?: readonly string[];
   readonly limits?: DispatchLimits;
+  /** Default GROUP_EXPIRY_SECONDS. */
+  readonly groupExpirySeconds?: number;
 }
 
 export class Dispatcher {
@@ -61,8 +66,10 @@ export class Dispatcher {
     const { bus, clock, random, partitions } = options;
     this.#clock = clock;
     const seed = Math.floor(random() * 0x1_0000_0000);
-    this.board = new Switchboard(bus, clock, seed);
-    this.sessions = new SessionBoard(new SessionView({ bus, clock, partitions }), seed);
+    const groups = new GroupBoard(clock, seed, options.groupExpirySeconds);
+    this.board = new Switchboard(bus, clock, seed, groups);
+    const view = new SessionView({ bus, clock, partitions });
+    this.sessions = new SessionBoard(view, seed, groups);
     this.group = new ReaderGroup({
       ...options,
       group: DISPATCH_GROUP,
@@ -124,6 +131,7 @@ export class Dispatcher {
         owner.beacon();
         if (ticks) owner.tick();
       }
+      if (ticks) this.board.groups.tick();
       if (ticks) this.board.interest.tick();
       this.board.planFlush();
       this.#planBeacon();

@@ -26,6 +26,7 @@ export function takeAnswer(link: PartitionLink, answer: Answer): boolean {
     link.done = answer.done;
     link.answeredVersion = answer.answeredVersion;
     link.sessionsNamed = sessionsOf(link.answerParts);
+    link.groupsNamed = link.answerParts.flatMap((part) => part?.groups ?? []);
   }
   return true;
 }

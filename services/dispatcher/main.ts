@@ -21,6 +21,7 @@ import {
 import { loadDispatcherConfig, queueLimitsOf } from './config.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { addDispatcherMetrics } from './dispatcher-metrics.ts';
+import { addGroupMetrics } from './group-metrics.ts';
 
 const clock = systemClock;
 const logger = createLogger({ name: 'dispatcher' });
@@ -52,8 +53,10 @@ async function main(): Promise<void> {
     member: `${instance.replace(/[^\w-]/g, '-')}-${randomBytes(4).toString('hex')}`,
     onEvent: logEvent,
     limits: { queue: queueLimitsOf(config) },
+    groupExpirySeconds: config.groupExpirySeconds,
   });
   addDispatcherMetrics(metrics, dispatcher);
+  addGroupMetrics(metrics, dispatcher);
   dispatcher.start();
   dispatcher.group.leases.waitFor(1, () => health.setReady('leases', true));
   onShutdown(() => new Promise((resolve) => dispatcher.leave(resolve)));

@@ -17,6 +17,7 @@ import { FilingJobs } from './filing-job.ts';
 import type { HomeClaims } from './home-claims.ts';
 import type { OwnerVoice } from './owner-voice.ts';
 import type { PartitionLink } from './partition-link.ts';
+import { OwnerGroups } from './owner-groups.ts';
 import { PartitionSessions } from './partition-sessions.ts';
 import { QueuePages } from './queue-pages.ts';
 import type { RangeSender } from './range-sender.ts';
@@ -56,6 +57,8 @@ export class OwnerSessions implements BoardUser {
   readonly jobs: FilingJobs;
   readonly pages: QueuePages;
   readonly desk: SessionDesk;
+  /** Shared subscriptions: queues beside those of sessions (ADR 0013). */
+  readonly groups: OwnerGroups;
   readonly #o: OwnerSessionsOptions;
   readonly #topic = new LastTopic();
   #recovery: { close: () => void } | undefined;
@@ -117,6 +120,12 @@ export class OwnerSessions implements BoardUser {
       position,
       filterVersion: (incarnation) => switchboard.interest.version(incarnation),
     });
+    this.groups = new OwnerGroups({
+      ...options,
+      board: switchboard.groups,
+      position,
+      planFlush: () => switchboard.planFlush(),
+    });
   }
 
   get board(): SessionBoard {
@@ -155,7 +164,7 @@ export class OwnerSessions implements BoardUser {
   }
   /** Everything up to here is filed for those that have left. */
   get position(): Position {
-    return this.jobs.position;
+    return Math.min(this.jobs.position, this.groups.position);
   }
 
   /** Fences the last home's session log and recovers it. */
@@ -198,6 +207,7 @@ export class OwnerSessions implements BoardUser {
     }
     this.queues.recover(partition, (generation) => board.session(generation));
     board.addUser(this);
+    this.groups.begin();
     this.#begun = true;
     if (this.#log !== undefined) this.#home = this.#makeHome(this.#log);
   }
@@ -255,6 +265,7 @@ export class OwnerSessions implements BoardUser {
     this.#home?.close();
     this.#appender?.close();
     this.jobs.close();
+    this.groups.end();
     this.#o.board.removeUser(this);
   }
 
@@ -263,6 +274,7 @@ export class OwnerSessions implements BoardUser {
   /** The message with QoS ≥ 1 that `reader` stands on. */
   dispatch(topic: string, position: Position, record: TailRecord, reader: RecordReader): void {
     this.sessions.dispatch(topic, position, record, reader);
+    this.groups.dispatch(topic, position, record, reader);
   }
 
   #fileAgain(
@@ -337,6 +349,9 @@ export class OwnerSessions implements BoardUser {
       case 'out':
         this.#home?.out(message);
         return;
+      case 'groups':
+        this.groups.onReport(link, message);
+        return;
       default:
         this.desk.onRequest(link, message);
     }
@@ -345,17 +360,20 @@ export class OwnerSessions implements BoardUser {
   gatewayEnded(incarnation: string): void {
     if (!this.#begun) return;
     this.sessions.gatewayEnded(incarnation);
+    this.groups.gatewayEnded(incarnation);
     this.desk.gatewayEnded(incarnation);
     this.#home?.gatewayEnded(incarnation);
   }
 
   beforeFlush(): void {
     this.desk.beforeFlush();
+    this.groups.beforeFlush();
   }
 
   /** Twice a second. */
   tick(): void {
     this.#home?.tick();
+    this.groups.tick();
     this.queues.store.expireDue(this.#o.context.clock.wallMs(), EXPIRED_PER_TICK);
   }
 }

@@ -2,7 +2,7 @@
  * Owner voice — how a partition's owner speaks to a gateway: answers and pages, in order with its
  * ranges, and silence while it may not act.
  */
-import type { OwnerMessage } from '#frames';
+import type { GroupMessage, OwnerMessage } from '#frames';
 import type { QueuePage } from './queue-pages.ts';
 import type { RetainedPage } from './retained-pages.ts';
 import type { Switchboard } from './switchboard.ts';
@@ -24,6 +24,19 @@ export class OwnerVoice {
     const line = this.#board.line(incarnation);
     if (line === undefined || !this.#mayAct()) return;
     this.#board.channelForAnswer(line).addAnswer(message);
+    this.#board.said(line);
+  }
+
+  tellGroup(
+    incarnation: string,
+    number: number,
+    group: string,
+    entries: readonly GroupMessage[],
+  ): void {
+    const line = this.#board.line(incarnation);
+    if (line === undefined || !this.#mayAct()) return;
+    const [partition, epoch] = [this.#partition, this.#epoch];
+    this.#board.channelForAnswer(line).addGroup({ partition, epoch, number, group }, entries);
     this.#board.said(line);
   }
 

@@ -5,7 +5,7 @@
  *         not asked to be welcomed here). Only ready links are framed and hold the checkpoint.
  * Chain:  ranges cover (sentTo, to], so nothing is skipped silently (protocol 26).
  */
-import type { ClaimDecision, GatewayMessage, OwnerMessage } from '#frames';
+import type { ClaimDecision, GatewayMessage, HeldOfGroup, OwnerMessage } from '#frames';
 import { POSITION_START, type Position } from '#log';
 import { GatewayWindow } from './gateway-window.ts';
 import type { GatewayLine } from './switchboard.ts';
@@ -57,6 +57,8 @@ export class PartitionLink {
   answerAttempt = 0;
   answerParts: (Answer | undefined)[] = [];
   sessionsNamed: NamedSessions | undefined;
+  /** What it named of shared subscriptions (ADR 0013). */
+  groupsNamed: readonly HeldOfGroup[] = [];
   /** Filter version named in that answer. */
   namedVersion = 0;
 

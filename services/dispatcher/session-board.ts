@@ -10,7 +10,8 @@
  */
 import type { SessionChange, SessionRecord, SessionView, StoredSubscription } from '#session-store';
 import type { Stay } from '#session-store';
-import { FilterIndex } from '#topics';
+import { FilterIndex, isSharedFilter } from '#topics';
+import type { GroupBoard } from './group-board.ts';
 
 /** Topics with a cached route. Range 1,024 – 1 M. */
 const ROUTES_MAX = 65_536;
@@ -61,6 +62,7 @@ const NOBODY: readonly BoardSubscription[] = [];
 
 export class SessionBoard {
   readonly view: SessionView;
+  readonly #groups: GroupBoard | undefined;
   readonly #index: FilterIndex;
   readonly #byGeneration = new Map<number, BoardSession>();
   readonly #users = new Set<BoardUser>();
@@ -74,7 +76,8 @@ export class SessionBoard {
   #lastRoute: CachedRoute | undefined;
 
   /** `seed`: see FilterIndex; clients choose the filters. */
-  constructor(view: SessionView, seed = 0) {
+  constructor(view: SessionView, seed = 0, groups?: GroupBoard) {
+    this.#groups = groups;
     this.view = view;
     this.#index = new FilterIndex({ seed });
     view.onChange((change) => this.#onChange(change));
@@ -188,14 +191,19 @@ export class SessionBoard {
     const number = this.#freeNumbers.pop() ?? this.#subscriptions.length;
     const subscription = { session, number, stored };
     this.#subscriptions[number] = subscription;
-    this.#index.add(keyOf(stored.topicFilter), number);
+    const { topicFilter } = stored;
+    // Its messages are the group's, not the session's (ADR 0013).
+    if (isSharedFilter(topicFilter)) this.#groups?.sessionNames(topicFilter);
+    else this.#index.add(keyOf(topicFilter), number);
     return subscription;
   }
 
   #drop({ number, stored }: BoardSubscription): void {
     this.#subscriptions[number] = undefined;
     this.#freeNumbers.push(number);
-    this.#index.remove(keyOf(stored.topicFilter), number);
+    const { topicFilter } = stored;
+    if (isSharedFilter(topicFilter)) this.#groups?.sessionDrops(topicFilter);
+    else this.#index.remove(keyOf(topicFilter), number);
   }
 }
 

@@ -11,7 +11,8 @@ import type { Clock } from '#base';
 import type { Bus } from '#bus';
 import { FrameChannel } from '#frames';
 import { InterestTable } from '#interest';
-import { FilterIndex } from '#topics';
+import { FilterIndex, isSharedFilter } from '#topics';
+import { GroupBoard } from './group-board.ts';
 
 /** Topics with a cached route, about 15 MB when full. Range 1,024 – 1 M. */
 const ROUTES_MAX = 65_536;
@@ -51,6 +52,8 @@ interface CachedRoute {
 
 export class Switchboard {
   readonly interest: InterestTable;
+  /** Shared subscriptions: their filters are in no plain index. */
+  readonly groups: GroupBoard;
   readonly #bus: Bus;
   readonly #clock: Clock;
   readonly #lines = new Map<string, GatewayLine>();
@@ -65,7 +68,8 @@ export class Switchboard {
   #flushPlanned = false;
 
   /** `seed`: see FilterIndex; clients choose the filters. */
-  constructor(bus: Bus, clock: Clock, seed = 0) {
+  constructor(bus: Bus, clock: Clock, seed = 0, groups = new GroupBoard(clock, seed)) {
+    this.groups = groups;
     this.#index = new FilterIndex({ seed });
     this.#bus = bus;
     this.#clock = clock;
@@ -183,8 +187,14 @@ export class Switchboard {
   onInterest(incarnation: string, add: Iterable<string>, remove: Iterable<string>): void {
     const line = this.#lines.get(incarnation);
     if (line === undefined) return;
-    for (const topicFilter of remove) this.#index.remove(keyOf(topicFilter), line.number);
-    for (const topicFilter of add) this.#index.add(keyOf(topicFilter), line.number);
+    for (const topicFilter of remove) {
+      if (isSharedFilter(topicFilter)) this.groups.gatewayDrops(incarnation, topicFilter);
+      else this.#index.remove(keyOf(topicFilter), line.number);
+    }
+    for (const topicFilter of add) {
+      if (isSharedFilter(topicFilter)) this.groups.gatewayNames(incarnation, topicFilter);
+      else this.#index.add(keyOf(topicFilter), line.number);
+    }
     this.#generation++;
     for (const user of this.#users.values()) user.onInterest(line);
   }
