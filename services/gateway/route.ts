@@ -70,9 +70,10 @@ export class Route {
 
 /** Whether a target is to have a message at this position. */
 function counts(t: Target, qos: number, partition: number, position: Position): boolean {
+  // Of a stored session: nothing from before the subscription, at whichever gateway it was made.
+  if (t.stay !== undefined && startOf(t, t.entry, partition) >= position) return false;
   const isByStay = t.stay !== undefined && t.qos > 0 && qos > 0;
-  const start = isByStay ? startOf(t, t.entry, partition) : (t.entry.starts[partition] as number);
-  return start < position;
+  return isByStay || (t.entry.starts[partition] as number) < position;
 }
 
 /** One target per client: highest QoS, all identifiers ([MQTT-3.3.5-1], MQTT 5 §3.3.4). */
