@@ -26,12 +26,16 @@ export interface Ending {
   readonly reason: Reason;
 }
 
+interface NamedEnding extends Ending {
+  readonly clientIdentifier: string;
+}
+
 export class HomeClaims {
   takenOver = 0;
 
   readonly #epoch: number;
   readonly #holders = new Map<string, Holder>();
-  readonly #ending = new Map<string, Ending>();
+  readonly #ending = new Map<string, NamedEnding>();
   readonly #onEnd: (ending: Ending) => void;
   #number = 0;
 
@@ -68,11 +72,18 @@ export class HomeClaims {
     return { connection, granted: true, rank };
   }
 
+  /** The identifier that a release is about: gateways that have long forgotten it leave it out. */
+  released(incarnation: string, connection: number, clientIdentifier: string): string {
+    if (clientIdentifier !== '') return clientIdentifier;
+    return this.#ending.get(endingKey(incarnation, connection))?.clientIdentifier ?? '';
+  }
+
   release(incarnation: string, connection: number, clientIdentifier: string): ClaimDecision {
+    const identifier = this.released(incarnation, connection, clientIdentifier);
     this.#ending.delete(endingKey(incarnation, connection));
-    const holder = this.#holders.get(clientIdentifier);
+    const holder = this.#holders.get(identifier);
     if (holder !== undefined && isHolder(holder, incarnation, connection)) {
-      this.#holders.delete(clientIdentifier);
+      this.#holders.delete(identifier);
     }
     return { connection, released: true, revision: 0 };
   }
@@ -120,10 +131,11 @@ export class HomeClaims {
     if (older !== undefined) this.#end(older);
   }
 
-  #end({ incarnation, connection }: Holder, reason: Reason = 'session_taken_over'): void {
+  #end(holder: Holder, reason: Reason = 'session_taken_over'): void {
+    const { incarnation, connection, clientIdentifier } = holder;
     const key = endingKey(incarnation, connection);
     // It hears one reason, the first, however often and why it has to be told.
-    const ending = this.#ending.get(key) ?? { incarnation, connection, reason };
+    const ending = this.#ending.get(key) ?? { incarnation, connection, clientIdentifier, reason };
     this.#ending.set(key, ending);
     if (reason === 'session_taken_over') this.takenOver++;
     this.#onEnd(ending);

@@ -206,8 +206,9 @@ export class SessionHome {
   }
 
   release(message: Release): void {
-    const { inc, connection, clientIdentifier, leaving, publishesWill } = message;
+    const { inc, connection, leaving, publishesWill } = message;
     const { claims, records, wills, decide } = this.#o;
+    const clientIdentifier = claims.released(inc, connection, message.clientIdentifier);
     const decision = claims.release(inc, connection, clientIdentifier);
     const record = records.get(clientIdentifier);
     const isStay = record?.at !== undefined && isAt(record.at, inc, connection);

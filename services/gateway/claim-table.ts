@@ -140,8 +140,8 @@ export class ClaimTable {
     }
   }
 
-  /** The home says this connection's identifier belongs to another now. */
-  end(connection: number, home: number, reason: Reason): void {
+  /** The home says that this connection is to end: another took it over, or an operator says so. */
+  end(connection: number, home: number, reason: Reason, nowMs: number): void {
     const claim = this.#byConnection.get(connection);
     if (claim === undefined) {
       // Long gone: say so, or the owner repeats itself for ever.
@@ -150,14 +150,12 @@ export class ClaimTable {
       return;
     }
     if (claim.releasing) return;
-    this.takenOver++;
+    if (reason === 'session_taken_over') this.takenOver++;
     const { onDecision } = claim;
-    claim.onDecision = undefined;
-    if (onDecision === undefined) claim.client.close(reason);
-    else {
-      this.#forget(claim);
-      onDecision(reason);
-    }
+    if (onDecision === undefined) return claim.client.close(reason);
+    // Granted, as the home sees it: it has to be told, also its successor.
+    this.#giveBack(claim, nowMs);
+    onDecision(reason);
   }
 
   /** What the answer to a hello names: granted identifiers whose home is `partition`. */

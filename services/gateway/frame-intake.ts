@@ -154,7 +154,7 @@ export class FrameIntake implements FrameSink {
         this.#decided(partition, message.decisions);
         return;
       case 'end':
-        claims.end(message.connection, partition, message.reason);
+        claims.end(message.connection, partition, message.reason, this.#clock.nowMs());
         return;
       case 'live': {
         const { number, generation, turn, position } = message;

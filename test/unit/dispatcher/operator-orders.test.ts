@@ -31,6 +31,24 @@ describe('orders of operators at the home', () => {
     assert.equal(fixture.claims.takenOver, 1);
   });
 
+  it('disconnect who has not been let in, and whose gateway has forgotten it', () => {
+    const fixture = new HomeFixture();
+    fixture.claim('g1', 1);
+    assert.equal(fixture.claims.disconnect('c', { incarnation: 'g1', connection: 1 }), true);
+    fixture.home.release({ t: 'release', inc: 'g1', connection: 1, clientIdentifier: '' });
+    fixture.settle();
+    assert.equal(fixture.record()?.at, undefined, 'offline');
+    fixture.claim('g1', 2);
+    fixture.settle();
+    fixture.claim('g2', 3);
+    assert.equal(fixture.claims.disconnect('c', { incarnation: 'g2', connection: 3 }), true);
+    fixture.home.release({ t: 'release', inc: 'g2', connection: 3, clientIdentifier: '' });
+    fixture.settle(500);
+    assert.ok(!fixture.decisions.some(([, d]) => d.connection === 3 && 'granted' in d));
+    assert.equal(fixture.claims.holder('c'), undefined);
+    assert.equal(fixture.record()?.at?.connection, 2, 'until its release');
+  });
+
   it('delete a session nobody is connected to, durably, once', () => {
     const fixture = new HomeFixture();
     fixture.claim('g1', 1);

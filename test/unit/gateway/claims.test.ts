@@ -57,7 +57,7 @@ class Gateway {
   take(message: ToGateway, nowMs: number): void {
     if (message.epoch !== this.epoch) return;
     if (message.t === 'decision') this.table.decided(message.decision, nowMs);
-    else this.table.end(message.connection, 0, message.reason);
+    else this.table.end(message.connection, 0, message.reason, nowMs);
     for (const client of this.open) if (client.closed.length > 0) this.disconnect(client, nowMs);
   }
 
@@ -97,6 +97,12 @@ class World {
     const open = this.gateways.flatMap((g) => [...g.open].map((client) => ({ g, client })));
     const one = open[draw % Math.max(1, open.length)];
     one?.g.disconnect(one.client, this.nowMs);
+  }
+
+  /** An operator ends who holds the identifier. */
+  cut(clientIdentifier: string): void {
+    const holder = this.home.holder(clientIdentifier);
+    if (holder !== undefined) this.home.disconnect(clientIdentifier, holder);
   }
 
   /** A new owner: nobody trusts the old one once it has named what it holds (protocol 17). */
@@ -157,6 +163,7 @@ const step = fc.oneof(
     name: fc.constantFrom('n', 'N', 'other'),
   }),
   fc.record({ t: fc.constant('disconnect' as const), draw: fc.nat(20) }),
+  fc.record({ t: fc.constant('cut' as const), identifier: fc.constantFrom('a', 'b') }),
   fc.record({ t: fc.constant('run' as const), spanMs: fc.constantFrom(1, 100, 600) }),
   fc.record({ t: fc.constant('owner' as const) }),
 );
@@ -174,6 +181,7 @@ describe('claims', () => {
             if (one.t === 'connect') world.connect(one.gateway, one.identifier, one.name);
             else if (one.t === 'disconnect') world.disconnectOne(one.draw);
             else if (one.t === 'owner') world.changeOwner();
+            else if (one.t === 'cut') world.cut(one.identifier);
             else world.run(one.spanMs, loss);
           }
           world.settle();
@@ -188,7 +196,7 @@ describe('claims', () => {
           }
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 2_000 },
     );
   });
 
@@ -215,7 +223,7 @@ describe('claims', () => {
 
   it('say who they were when an ended connection is told to end', () => {
     const gateway = new Gateway('g');
-    gateway.table.end(77, 0, 'session_taken_over');
+    gateway.table.end(77, 0, 'session_taken_over', 0);
     assert.deepEqual(gateway.toHome, [
       { t: 'release', inc: 'g', connection: 77, clientIdentifier: '' },
     ]);
