@@ -75,7 +75,7 @@ export class OutTable {
       this.#put(outs, { key, packetIdentifier, partition, position, state });
     }
     for (const out of outs.byKey.values()) {
-      if (out.position <= (acknowledged[out.partition] ?? 0)) this.#drop(outs, out);
+      if (isOver(out, acknowledged)) this.#drop(outs, out);
     }
     if (outs.byKey.size === 0) this.#byGeneration.delete(generation);
   }
@@ -129,6 +129,15 @@ export class OutTable {
     const state = value[2] as number;
     this.#outsOf(generation).set({ key, packetIdentifier, partition, position, state });
   }
+}
+
+/** Nothing of a queue stands below 0: such a delivery is over when it is finished. */
+function isOver(
+  { partition, position, state }: Out,
+  acknowledged: readonly (Position | null)[],
+): boolean {
+  if (position < 0) return state === OUT_FINISHED;
+  return position <= (acknowledged[partition] ?? 0);
 }
 
 function keyOf(generation: number, partition: number, position: Position): string {

@@ -92,7 +92,10 @@ export class OwnerSessions implements BoardUser {
       headPosition: position,
       mayRead: () => !limit.isFull,
       file: (record, after, isMine) => this.#fileAgain(record, after, isMine),
-      onJoined: (session) => this.sessions.joined(session),
+      onJoined: (session) => {
+        this.sessions.joined(session);
+        this.#lookAgain();
+      },
     });
     this.sessions = new PartitionSessions({
       partition,
@@ -107,11 +110,13 @@ export class OwnerSessions implements BoardUser {
       queues: this.queues,
       position,
       send: (incarnation, page) => voice.tellQueuePage(incarnation, page),
+      onRoom: () => this.#lookAgain(),
       isComplete: (session) => this.sessions.mode(session) !== 'joining',
     });
     this.desk = new SessionDesk({
       partition,
       epoch,
+      partitions: context.partitions,
       board,
       sessions: this.sessions,
       queues: this.queues,
@@ -126,6 +131,12 @@ export class OwnerSessions implements BoardUser {
       position,
       planFlush: () => switchboard.planFlush(),
     });
+  }
+
+  /** Something that questions of gateways wait for has come. */
+  #lookAgain(): void {
+    this.desk.lookAtEarly();
+    this.#o.switchboard.planFlush();
   }
 
   get board(): SessionBoard {
@@ -244,7 +255,8 @@ export class OwnerSessions implements BoardUser {
   #liveAfter({ at, stay, generation }: SessionRecord): Position {
     const link = at === undefined ? undefined : this.#o.links.get(at.incarnation);
     const named = link?.sessionsNamed;
-    if (link?.phase !== 'ready' || named === undefined) return Infinity;
+    if (at === undefined || link?.phase !== 'ready' || named === undefined) return Infinity;
+    if (named.undecided.has(at.connection)) return Infinity;
     const home = homeOfGeneration(generation, this.#o.context.partitions);
     if (stay > (named.known[home] ?? 0) || named.filed.has(generation)) return Infinity;
     return named.fresh.get(generation) ?? 0;

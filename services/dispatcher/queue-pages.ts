@@ -4,8 +4,7 @@
  * Shape: stateless: each request says after which position; a page is PAGE_ENTRIES entries or
  *        PAGE_BYTES, one larger message alone. What has expired is left out; the page says up to
  *        where it reaches, so the gateway goes on behind it.
- * Pace:  READS_MAX pages are read at once per partition; who asks meanwhile is not answered and
- *        asks again. Reading never runs in the dispatch loop.
+ * Pace:  READS_MAX pages are read at once per partition; who asks meanwhile waits. Reading never runs in the dispatch loop.
  */
 import type { Clock } from '#base';
 import type { Position } from '#log';
@@ -32,6 +31,8 @@ export interface QueuePagesOptions {
   /** Everything up to here has been dispatched. */
   readonly position: () => Position;
   readonly send: (incarnation: string, page: QueuePage) => void;
+  /** A page has been read: another one may be asked for. */
+  readonly onRoom: () => void;
   /** Nothing is being filed for the session but by the dispatch: its queue has an end. */
   readonly isComplete: (session: BoardSession) => boolean;
 }
@@ -46,9 +47,11 @@ export class QueuePages {
     this.#o = options;
   }
 
-  ask(incarnation: string, session: BoardSession, request: number, after: Position): void {
+  /** False: it cannot be answered now, for the session is being filed for. */
+  ask(incarnation: string, session: BoardSession, request: number, after: Position): boolean {
     const key = `${incarnation} ${request}`;
-    if (this.#reading.size >= READS_MAX || this.#reading.has(key)) return;
+    if (this.#reading.has(key)) return true;
+    if (this.#reading.size >= READS_MAX) return false;
     const { queues, position, isComplete, send } = this.#o;
     // While it joins, the end of its queue is not the end of what waits for it.
     const isWhole = isComplete(session);
@@ -57,7 +60,7 @@ export class QueuePages {
     const more = queues.above(session.slot, positions.at(-1) ?? after, 1).length > 0;
     if (positions.length === 0) {
       if (isWhole) send(incarnation, { request, upTo, last: true, entries: [] });
-      return;
+      return isWhole;
     }
     this.#reading.add(key);
     this.#read(positions, (entries) => {
@@ -66,7 +69,9 @@ export class QueuePages {
       const last = isWhole && !more;
       const reach = last ? upTo : (positions.at(-1) as Position);
       send(incarnation, { request, upTo: reach, last, entries });
+      this.#o.onRoom();
     });
+    return true;
   }
 
   /** Positions of the next page, by the sizes that the store knows. */

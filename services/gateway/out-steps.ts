@@ -5,6 +5,8 @@
  * Shape: per connection the open deliveries by packet identifier, and a line of steps: those of a
  *        turn go together, one message under way, repeated until `stepped` comes; what comes
  *        meanwhile goes with the next one. Nobody waits for *finished*: it goes along.
+ * No queue: a retained message has no place in one. It gets one below all others, by its identifier,
+ *        so that a later connection knows that the identifier was used and closes it by PUBREL.
  * Bound: the session's packet identifiers.
  */
 import type { Clock } from '#base';
@@ -84,10 +86,11 @@ export class OutSteps {
     this.#lines.delete(connectionNumber);
   }
 
-  /** Before PUBLISH. `place` undefined: kept nowhere (a retained message): nothing to store. */
-  sent(client: LocalClient, packetIdentifier: number, place: Place | undefined): void {
+  /** Before PUBLISH. `queued` undefined: it comes from no queue (a retained message). */
+  sent(client: LocalClient, packetIdentifier: number, queued: Place | undefined): void {
     const line = this.#lines.get(client.connectionNumber);
-    if (line === undefined || place === undefined) return client.outStored(packetIdentifier);
+    if (line === undefined) return client.outStored(packetIdentifier);
+    const place = queued ?? { partition: 0, position: -packetIdentifier };
     line.open.set(packetIdentifier, place);
     this.#step(line, packetIdentifier, place, OUT_SENT);
   }
@@ -143,6 +146,7 @@ export class OutSteps {
   #acknowledged({ client, open }: Line): (Position | null)[] {
     const acknowledged = this.#o.acknowledged(client);
     for (const { partition, position } of open.values()) {
+      if (position < 0) continue;
       const upTo = acknowledged[partition] ?? null;
       if (upTo !== null && upTo >= position) acknowledged[partition] = position - 1;
     }

@@ -251,4 +251,20 @@ describe('QoS 2 deliveries at their home', () => {
     step(fixture, [], 150);
     assert.equal(fixture.state.count(6), 2, 'not its connection any more');
   });
+
+  it('of no queue stay until they are finished', () => {
+    const fixture = new HomeFixture();
+    fixture.claim('g1', 1);
+    fixture.settle();
+    step(fixture, [[7, 0, -7, 0]], 1_000);
+    fixture.settle();
+    fixture.takeOver();
+    fixture.claim('g1', 2);
+    fixture.settle(500);
+    assert.deepEqual(fixture.session(2).outs, [[7, 0, -7, 0]]);
+    const at = { inc: 'g1', connection: 2, clientIdentifier: 'c' } as const;
+    const steps = [[7, 0, -7, 2]] as const;
+    fixture.home.out({ t: 'out', ...at, number: 1, steps, acknowledged: [1_000, null] });
+    assert.equal(fixture.state.count(6), 0);
+  });
 });
