@@ -130,6 +130,7 @@ const GATEWAY_FIELDS: Readonly<Record<GatewayMessage['t'], Fields>> = {
     ids: listOf(heldIdentifier),
     known: listOf(whole),
     filed: listOf(whole),
+    undecided: optional(listOf(whole)),
     fresh: listOf(pair),
     groups: optional(listOf(tuple(text, positions, positions))),
     part: whole,

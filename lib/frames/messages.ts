@@ -188,7 +188,12 @@ export type GatewayMessage =
       readonly known: readonly number[];
       /** S8. Generations of stays here that are not live in this partition. In parts, as `ids`. */
       readonly filed: readonly number[];
-      /** S4. Live sessions whose X lies above the durable checkpoint heard of. In the first part. */
+      /**
+       * S8. Connections whose claims are not decided here. Their homes may have granted them what
+       * is at or below `known` and never came: it is not live here. In parts, as `ids`.
+       */
+      readonly undecided?: readonly number[];
+      /** S4. Live sessions whose X lies above the durable checkpoint heard of. In parts. */
       readonly fresh: readonly (readonly [generation: number, position: Position])[];
       /** ADR 0013. In parts, as `ids`. */
       readonly groups?: readonly HeldOfGroup[];

@@ -40,10 +40,12 @@ export function takeIdentifiers(link: PartitionLink): readonly HeldIdentifier[] 
 
 function sessionsOf(parts: readonly (Answer | undefined)[]): PartitionLink['sessionsNamed'] {
   const filed = new Set<number>();
+  const undecided = new Set<number>();
   const fresh = new Map<number, number>();
   for (const part of parts) {
+    for (const connection of part?.undecided ?? []) undecided.add(connection);
     for (const generation of part?.filed ?? []) filed.add(generation);
     for (const [generation, position] of part?.fresh ?? []) fresh.set(generation, position);
   }
-  return { known: parts[0]?.known ?? [], filed, fresh };
+  return { known: parts[0]?.known ?? [], filed, undecided, fresh };
 }

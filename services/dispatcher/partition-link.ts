@@ -20,6 +20,8 @@ export interface NamedSessions {
   readonly known: readonly number[];
   /** Generations that are not live in this partition. */
   readonly filed: ReadonlySet<number>;
+  /** Connections that may have been granted a session without knowing. */
+  readonly undecided: ReadonlySet<number>;
   /** X of live ones that may not be durable. */
   readonly fresh: ReadonlyMap<number, Position>;
 }

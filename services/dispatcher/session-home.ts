@@ -222,8 +222,9 @@ export class SessionHome {
       if (claim.inc === inc && claim.connection === connection) this.#dropPending(clientIdentifier);
       else this.#goOn(clientIdentifier);
     }
-    if (leaving === undefined && !isStay && !hadWill) return decide(inc, decision);
-    // Also when another has it: what ended the stay is at or below this revision.
+    if (leaving === undefined && record === undefined && !hadWill) return decide(inc, decision);
+    // Also when another has it: what ended the stay, perhaps unknown to its gateway, is at or below
+    // this revision.
     const { revision } = records;
     this.#whenDurable(() => decide(inc, { connection, released: true, revision }));
   }

@@ -50,7 +50,7 @@ export interface ClaimTableOptions {
   readonly partitions: number;
   /** Sends to the owner of a partition; false: nothing could be sent now. */
   readonly send: (partition: number, message: GatewayMessage) => void;
-  /** The home has written the end of a stored session's stay. */
+  /** The home has written the end of a stored session's stay, if there was one. */
   readonly onReleased?: (connection: number, home: number, revision: number) => void;
 }
 
@@ -121,7 +121,6 @@ export class ClaimTable {
     if ('released' in decision) {
       if (!claim.releasing) return;
       this.#forget(claim);
-      if (claim.leaving === undefined) return;
       this.#o.onReleased?.(decision.connection, claim.home, decision.revision);
       return;
     }
@@ -171,6 +170,15 @@ export class ClaimTable {
       });
     }
     return held;
+  }
+
+  /** Connections whose home may have granted them something that never came. */
+  undecided(): number[] {
+    const connections: number[] = [];
+    for (const { client, rank } of this.#waiting) {
+      if (rank === undefined) connections.push(client.connectionNumber);
+    }
+    return connections;
   }
 
   /** Repeats what its home has not answered. */

@@ -34,9 +34,8 @@ import type { SubscriptionTable } from './subscription-table.ts';
 
 /** Bytes of an identifier in JSON besides its texts; these may double by what is escaped. */
 const IDENTIFIER_ENVELOPE_BYTES = 120;
-/** Generations in one part of an answer: a number takes 17 bytes at most, two of them 36. */
-const FILED_PER_PART = 10_000;
-const FRESH_PER_PART = 2_000;
+/** Of each kind in one part of an answer; numbers have 17 digits at most: 560 KiB at most. */
+const NUMBERS_PER_PART = 8_000;
 
 /** What it fills. */
 export interface FrameIntakeParts {
@@ -202,7 +201,8 @@ export class FrameIntake implements FrameSink {
     const { claims, interest, mailbox, stays } = this.#o;
     const inc = this.#incarnation;
     const { filed, fresh } = stays.forHello(link.partition);
-    const parts = inParts(claims.heldIn(link.partition), filed, fresh);
+    const held = claims.heldIn(link.partition);
+    const parts = inParts(held, { filed, undecided: claims.undecided(), fresh });
     const attempt = ++this.#attempts;
     parts.forEach((content, part) => {
       mailbox.send(link.partition, {
@@ -222,40 +222,52 @@ export class FrameIntake implements FrameSink {
   }
 }
 
-interface AnswerPart {
-  readonly ids: HeldIdentifier[];
+/** What an answer to hello says about stored sessions. */
+interface NamedSessions {
   readonly filed: readonly number[];
-  fresh: readonly (readonly [generation: number, position: Position])[];
+  readonly undecided: readonly number[];
+  readonly fresh: readonly (readonly [generation: number, position: Position])[];
+}
+
+interface AnswerPart extends NamedSessions {
+  readonly ids: readonly HeldIdentifier[];
 }
 
 /** Pieces that fit a message each; one empty piece for nothing. */
 function inParts(
   held: readonly HeldIdentifier[],
-  filed: readonly number[],
-  fresh: readonly (readonly [generation: number, position: Position])[],
+  { filed, undecided, fresh }: NamedSessions,
 ): readonly AnswerPart[] {
-  const parts: AnswerPart[] = [];
-  let part: AnswerPart = { ids: [], filed: [], fresh: [] };
+  const nothing = { ids: [], filed: [], undecided: [], fresh: [] };
+  const parts: AnswerPart[] = identifiersInParts(held).map((ids) => ({ ...nothing, ids }));
+  for (let i = 0; i < Math.max(filed.length, undecided.length, fresh.length);) {
+    const end = i + NUMBERS_PER_PART;
+    parts.push({
+      ...nothing,
+      filed: filed.slice(i, end),
+      undecided: undecided.slice(i, end),
+      fresh: fresh.slice(i, end),
+    });
+    i = end;
+  }
+  return parts;
+}
+
+function identifiersInParts(held: readonly HeldIdentifier[]): readonly HeldIdentifier[][] {
+  let part: HeldIdentifier[] = [];
+  const parts = [part];
   let bytes = 0;
   for (const one of held) {
     const { clientIdentifier, authenticationName } = one;
     const texts = Buffer.byteLength(clientIdentifier) + Buffer.byteLength(authenticationName);
     const size = IDENTIFIER_ENVELOPE_BYTES + 2 * texts;
-    if (part.ids.length > 0 && bytes + size > CHUNK_BYTES_MAX) {
+    if (part.length > 0 && bytes + size > CHUNK_BYTES_MAX) {
+      part = [];
       parts.push(part);
-      part = { ids: [], filed: [], fresh: [] };
       bytes = 0;
     }
-    part.ids.push(one);
+    part.push(one);
     bytes += size;
-  }
-  parts.push(part);
-  for (let i = 0; i < filed.length; i += FILED_PER_PART) {
-    parts.push({ ids: [], filed: filed.slice(i, i + FILED_PER_PART), fresh: [] });
-  }
-  if (parts[0] !== undefined) parts[0].fresh = fresh.slice(0, FRESH_PER_PART);
-  for (let i = FRESH_PER_PART; i < fresh.length; i += FRESH_PER_PART) {
-    parts.push({ ids: [], filed: [], fresh: fresh.slice(i, i + FRESH_PER_PART) });
   }
   return parts;
 }
