@@ -42,7 +42,7 @@ export async function settle(broker: Broker): Promise<number> {
   return last - from;
 }
 
-function cpuSeconds(pids: readonly number[]): number {
+export function cpuSeconds(pids: readonly number[]): number {
   let ticks = 0;
   for (const pid of pids) {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

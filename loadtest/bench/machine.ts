@@ -17,17 +17,28 @@ export async function describeMachine(
   brokers: readonly Broker[],
   { rounds, seconds }: RunShape,
 ): Promise<string> {
+  const versions = brokers.map(({ name, version }) => `${name} ${version}`);
+  return [
+    await describeHost(fsyncsPerSecond, versions),
+    `counted   all processes of Weir (gateways, dispatcher, router, control, nats-server); ` +
+      `medians of ${rounds} runs of ${seconds} s`,
+  ].join('\n');
+}
+
+/** Disk, machine and versions. */
+export async function describeHost(
+  fsyncsPerSecond: number,
+  versions: readonly string[],
+): Promise<string> {
   const cores = cpus();
   const memoryGib = (totalmem() / GIB).toFixed(0);
   const load = loadavg()[0] ?? 0;
-  const versions = brokers.map(({ name, version }) => `${name} ${version}`).join(', ');
+  const all = [`node ${process.versions.node}`, `nats-server ${await natsVersion()}`, ...versions];
   return [
     `disk      ${Math.round(fsyncsPerSecond).toLocaleString('en')} fsyncs/s before the runs`,
     `machine   ${cores.length} × ${cores[0]?.model ?? 'unknown'}, ${memoryGib} GiB, ` +
       `Linux ${release()}, load ${load.toFixed(1)}`,
-    `versions  node ${process.versions.node}, nats-server ${await natsVersion()}, ${versions}`,
-    `counted   all processes of Weir (gateways, dispatcher, router, control, nats-server); ` +
-      `medians of ${rounds} runs of ${seconds} s`,
+    `versions  ${all.join(', ')}`,
   ].join('\n');
 }
 

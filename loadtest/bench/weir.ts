@@ -50,7 +50,7 @@ function certificatesOf(cluster: DevCluster): BenchCertificates {
 }
 
 /** `abc1234`, with a plus when files differ from it. */
-async function commit(): Promise<string> {
+export async function commit(): Promise<string> {
   const git = async (...args: string[]): Promise<string> =>
     (await promisify(execFile)('git', ['-C', ROOT, ...args])).stdout.trim();
   try {
