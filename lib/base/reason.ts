@@ -29,7 +29,6 @@ export const REASONS = {
   subscribe_not_authorized: { kind: 'refuse', code: 0x87, connack: 0 },
   topic_filter_invalid: { kind: 'refuse', code: 0x8f, connack: 0 },
   topic_name_invalid: { kind: 'refuse', code: 0x90, connack: 0 },
-  shared_unsupported: { kind: 'refuse', code: 0x9e, connack: 0 },
   subscription_quota: { kind: 'refuse', code: 0x97, connack: 0 },
   log_full: { kind: 'refuse', code: 0x97, connack: 0 },
   // close: why an established connection ends

@@ -117,7 +117,7 @@ function announce(
     }),
     ...(assigned !== undefined && { assignedClientIdentifier: assigned }),
     topicAliasMaximum: limits.topicAliasMaximum,
-    sharedSubscriptionAvailable: false,
+    sharedSubscriptionAvailable: true,
     ...(keepAliveSeconds !== packet.keepAliveSeconds && { serverKeepAlive: keepAliveSeconds }),
   };
 }

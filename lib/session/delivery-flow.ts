@@ -8,9 +8,9 @@
  *
  * Order:  what cannot be sent at once waits in the backlog, and all that comes later behind it.
  * Quota:  the window counts each delivery from its identifier to PUBACK, PUBCOMP or PUBREC ≥ 0x80.
- * Ticket: of a stored session; told back once, when its delivery is acknowledged or dropped by
+ * Ticket: of a stored session or a shared subscription; told back once, when its delivery is acknowledged or dropped by
  *         name. What is neither when the connection ends is forgotten here: the core knows it.
- * Cost:   no allocation but for what has to wait; a clean session keeps no tickets.
+ * Cost:   no allocation but for what has to wait; a clean session keeps tickets once it has one.
  * Calls:  the port may call back in the middle of a call (`deliver`, `outStored`, the end): own
  *         state is changed first, and `#advance` never runs twice at once.
  * Spec:   MQTT 5 §4.3, §4.4, §4.6, §4.9; 3.1.1 §4.3, §4.4, §4.6; protocol 29, 31.
@@ -46,8 +46,9 @@ export class DeliveryFlow {
   readonly #output: SessionOutput;
   readonly #backlog = new DeliveryBacklog();
   readonly #window: DeliveryWindow;
-  /** Undefined: a clean session. */
-  readonly #tickets: DeliveryTickets | undefined;
+  readonly isStored: boolean;
+  /** Undefined: a clean session that has got nothing of a shared subscription. */
+  #tickets: DeliveryTickets | undefined;
   #isOpen = true;
   #isAdvancing = false;
   #isAskedToAdvance = false;
@@ -57,7 +58,8 @@ export class DeliveryFlow {
     this.#port = port;
     this.#output = output;
     this.#window = new DeliveryWindow(countMax);
-    this.#tickets = grant.isStored ? new DeliveryTickets() : undefined;
+    this.isStored = grant.isStored;
+    if (grant.isStored) this.#tickets = new DeliveryTickets();
     for (const identifier of grant.received) {
       this.#window.reserve(identifier, AWAITS_PUBCOMP);
       output.sendPubrel(identifier, 0);
@@ -65,9 +67,6 @@ export class DeliveryFlow {
     for (const identifier of grant.inFlight) this.#window.reserve(identifier, RESERVED);
   }
 
-  get isStored(): boolean {
-    return this.#tickets !== undefined;
-  }
   get backlogBytes(): number {
     return this.#backlog.bytes;
   }
@@ -85,7 +84,7 @@ export class DeliveryFlow {
       if (ticket > 0) this.#port.settled(ticket);
       return;
     }
-    const isStoredFirst = qos === 2 && this.#tickets !== undefined && identifier === 0;
+    const isStoredFirst = qos === 2 && this.isStored && identifier === 0;
     if (this.#backlog.count === 0 && !isStoredFirst) {
       const state = qos === 1 ? AWAITS_PUBACK : AWAITS_PUBREC;
       const taken = identifier === 0 ? this.#window.take(state) : this.#claim(identifier, state);
@@ -115,6 +114,7 @@ export class DeliveryFlow {
   ): void {
     const isSent = this.#output.sendDelivery(view, qos, identifier, terms, isPromised, dup);
     if (isSent) {
+      if (ticket > 0) this.#tickets ??= new DeliveryTickets();
       if (this.#tickets !== undefined) this.#tickets.put(identifier, ticket);
       return;
     }
@@ -261,7 +261,7 @@ export class DeliveryFlow {
   close(): Departure['inFlight'] {
     this.#isOpen = false;
     const window = this.#window;
-    if (this.#tickets === undefined) return [];
+    if (!this.isStored || this.#tickets === undefined) return [];
     const sent = this.#tickets.inOrder((identifier) => {
       const state = window.stateOf(identifier);
       return state === AWAITS_PUBACK || state === AWAITS_PUBREC;

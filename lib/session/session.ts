@@ -4,8 +4,7 @@
  * Shape: input by method, effects by calls to its two seams; no clock, no sockets, no randomness,
  *        so that it replays. Everything it keeps is bounded by SessionLimits.
  * Owner: one connection. What outlives it (subscriptions, deliveries, the will) is the core's: it
- *        comes with `granted` and goes with the Departure. Shared subscriptions are another issue
- *        (refused by name).
+ *        comes with `granted` and goes with the Departure.
  * Parts: PublishFlow, what the client publishes; DeliveryFlow, what it is sent.
  * Cost:  PUBLISH, PUBACK and delivery allocate nothing, unless the client's window is full.
  * Spec:  MQTT 3.1.1 and 5.0; protocol 3, 21, 31 of the design.

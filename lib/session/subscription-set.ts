@@ -69,11 +69,16 @@ export class SubscriptionSet {
     maySubscribe: (topicFilter: string) => boolean,
   ): Reason | undefined {
     if (topicFilterFault(topicFilter) !== undefined) return 'topic_filter_invalid';
-    if (isSharedFilter(topicFilter)) return 'shared_unsupported';
-    if (!maySubscribe(topicFilter)) return 'subscribe_not_authorized';
+    if (!maySubscribe(matchedBy(topicFilter))) return 'subscribe_not_authorized';
     if (this.#granted.has(topicFilter) || this.#granted.size < this.#countMax) return undefined;
     return 'subscription_quota';
   }
+}
+
+/** The filter that topics are matched with: of `$share/NAME/FILTER` what follows the name. */
+function matchedBy(topicFilter: string): string {
+  if (!isSharedFilter(topicFilter)) return topicFilter;
+  return topicFilter.slice(topicFilter.indexOf('/', '$share/'.length) + 1);
 }
 
 function isSharedNoLocal(request: SubscriptionRequest): boolean {
@@ -83,7 +88,8 @@ function isSharedNoLocal(request: SubscriptionRequest): boolean {
 function grant(request: SubscriptionRequest, subscriptionIdentifier: number): GrantedSubscription {
   return {
     topicFilter: request.topicFilter,
-    qos: request.qos,
+    // A QoS 2 message would be tied to one member for ever [MQTT-4.8.2-5].
+    qos: request.qos === 2 && isSharedFilter(request.topicFilter) ? 1 : request.qos,
     noLocal: request.noLocal,
     retainAsPublished: request.retainAsPublished,
     subscriptionIdentifier,

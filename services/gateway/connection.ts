@@ -278,6 +278,9 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
 
   hold: LiveHold | undefined = undefined;
 
+  get deliveryCountMax(): number {
+    return this.session.terms?.deliveryCountMax ?? 1;
+  }
   get hasCapacity(): boolean {
     return this.#waitingBytes <= this.#parts.outboundBytesMax;
   }
@@ -295,12 +298,9 @@ export class Connection implements LocalClient, SessionPort, WheelEntry {
     ticket: number,
     packetIdentifier: number,
   ): void {
-    const { session } = this;
-    if (this.#waitingBytes > this.#parts.outboundBytesMax && !this.#takesMore(qos, ticket)) {
-      return;
-    }
+    if (!this.hasCapacity && !this.#takesMore(qos, ticket)) return;
     try {
-      session.deliver(view, qos, delivery, ticket, packetIdentifier);
+      this.session.deliver(view, qos, delivery, ticket, packetIdentifier);
     } catch (error) {
       this.#fail(error);
     }

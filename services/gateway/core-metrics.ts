@@ -12,32 +12,54 @@ export function addCoreMetrics(
   addLog(metrics, parts);
   addState(metrics, parts, standsStill);
   addStays(metrics, parts);
+  addShared(metrics, parts);
+}
+
+function addShared(metrics: Metrics, { shared }: CoreParts): void {
+  metrics.gauge(
+    'weir_shared_members',
+    'Members of shared subscriptions connected here',
+    () => shared.memberCount,
+  );
+  metrics.gauge(
+    'weir_shared_held_messages',
+    'Messages of shared subscriptions here that are not acknowledged',
+    () => shared.heldCount,
+  );
+  metrics.counter(
+    'weir_shared_returned_total',
+    'Messages of shared subscriptions given back, for their client has gone',
+    () => shared.returned,
+  );
 }
 
 function addTraffic(metrics: Metrics, parts: CoreParts): void {
-  const { path, peers, intake, links, retained, stays } = parts;
+  const { path, peers, intake, links, retained, stays, shared, sharedPacks } = parts;
   metrics.counter('weir_publish_received_total', 'PUBLISHes taken from clients, by QoS', () =>
     path.received.map((count, qos): Sample => [{ qos: String(qos) }, count]),
   );
   metrics.counter(
     'weir_deliveries_total',
     'Deliveries handed to connected clients',
-    () => path.delivered + stays.delivered,
+    () => path.delivered + stays.delivered + shared.delivered,
   );
   metrics.counter(
     'weir_core_messages_dropped_total',
     'Messages dropped before they reached a client, by reason',
     (): Sample[] => [
-      [{ reason: 'message_expired' }, path.expired + retained.expired + stays.expired],
-      [{ reason: 'qos0_bus_unreachable' }, peers.dropped],
+      [
+        { reason: 'message_expired' },
+        path.expired + retained.expired + stays.expired + shared.expired,
+      ],
+      [{ reason: 'qos0_bus_unreachable' }, peers.dropped + sharedPacks.dropped],
     ],
   );
   metrics.counter(
     'weir_peer_messages_total',
     'QoS 0 messages exchanged with other gateways',
     (): Sample[] => [
-      [{ direction: 'sent' }, peers.messagesSent],
-      [{ direction: 'received' }, peers.messagesReceived],
+      [{ direction: 'sent' }, peers.messagesSent + sharedPacks.messagesSent],
+      [{ direction: 'received' }, peers.messagesReceived + sharedPacks.messagesReceived],
     ],
   );
   metrics.counter('weir_frames_total', 'Frames from dispatchers', (): Sample[] => [
@@ -47,7 +69,7 @@ function addTraffic(metrics: Metrics, parts: CoreParts): void {
   metrics.counter(
     'weir_peer_damaged_total',
     'Messages from other gateways that could not be read',
-    () => peers.damaged + peers.interest.damaged,
+    () => peers.damaged + peers.interest.damaged + sharedPacks.damaged,
   );
   metrics.counter('weir_frame_gaps_total', 'Gaps in the chain of ranges, asked for again', () =>
     links.reduce((sum, link) => sum + link.gaps, 0),

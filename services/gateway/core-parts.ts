@@ -18,6 +18,9 @@ import { PublishKeys } from './publish-keys.ts';
 import { PublishPath } from './publish-path.ts';
 import { RetainedFetches } from './retained-fetches.ts';
 import { SeenFlow } from './seen-flow.ts';
+import { SharedGroups } from './shared-groups.ts';
+import { SharedPacks } from './shared-packs.ts';
+import { SharedRoutes } from './shared-routes.ts';
 import { StayTable } from './stay-table.ts';
 import { StoredSessions } from './stored-sessions.ts';
 import { SubscribeFlow } from './subscribe-flow.ts';
@@ -60,6 +63,9 @@ export class CoreParts {
   readonly keys: PublishKeys;
   readonly seen: SeenFlow;
   readonly stored: StoredSessions;
+  readonly shared: SharedGroups;
+  readonly sharedPacks: SharedPacks;
+  readonly sharedRoutes: SharedRoutes;
   readonly intake: FrameIntake;
 
   constructor(options: CorePartsOptions) {
@@ -69,11 +75,15 @@ export class CoreParts {
     const send = mailbox.send.bind(mailbox);
     const each = Array.from({ length: partitions }, (_, partition) => partition);
     const links = each.map((p) => new OwnerLink(p, incarnation, (message) => send(p, message)));
-    const table = new SubscriptionTable(partitions, seed);
+    const shared = new SharedGroups({ clock, incarnation, links, send });
+    this.shared = shared;
+    this.sharedPacks = new SharedPacks(bus, clock);
+    this.sharedRoutes = new SharedRoutes(shared, this.sharedPacks, seed);
+    const table = new SubscriptionTable(partitions, seed, this.sharedRoutes);
     this.mailbox = mailbox;
     this.links = links;
     this.table = table;
-    this.peers = new PeerExchange({ bus, clock, incarnation, seed });
+    this.peers = new PeerExchange({ bus, clock, incarnation, seed, shared: this.sharedRoutes });
     this.interest = new InterestPublisher(bus, clock, incarnation);
     this.outs = new OutSteps({
       clock,
@@ -101,6 +111,7 @@ export class CoreParts {
       peers: this.peers,
       appenders: this.appenders,
       keys: this.keys,
+      shared: this.sharedRoutes,
       onFull,
     });
     this.subscribes = new SubscribeFlow(links, this.peers, clock);
@@ -122,6 +133,7 @@ export class CoreParts {
     this.claims.tick(nowMs);
     this.retained.tick(nowMs);
     this.stays.tick(nowMs);
+    this.shared.tick(nowMs);
     this.changes.tick(nowMs);
     this.outs.tick(nowMs);
     this.keys.tick();

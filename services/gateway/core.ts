@@ -14,9 +14,11 @@ import type { PublishView } from '#mqtt';
 import type { Directory } from '#registry';
 import type { Logger, Metrics } from '#runtime';
 import type { Departure, SessionGrant } from '#session';
+import { isSharedFilter } from '#topics';
 import { addCoreMetrics } from './core-metrics.ts';
 import { type AppenderLimits, CoreParts } from './core-parts.ts';
 import { Membership } from './membership.ts';
+import { SHARED_PACK_VERSION } from './shared-packs.ts';
 import type { GatewayCore, LocalClient, PublishOutcome, Subscription } from './port.ts';
 
 /** How often unanswered requests and waiting SUBSCRIBEs are looked at. */
@@ -128,11 +130,7 @@ class Core implements GatewayCore {
         bus.giveBack(message.payload);
       }),
       bus.subscribe(peerSubject(incarnation), (message) => {
-        const holds = this.#membership.holds();
-        this.#p.peers.receive(message.payload, (view) => {
-          if (holds) this.#p.path.deliverFromPeer(view);
-          else this.#p.peers.dropped++;
-        });
+        this.#onPeer(message.payload);
         bus.giveBack(message.payload);
       }),
       hear(
@@ -148,6 +146,22 @@ class Core implements GatewayCore {
     );
     this.#membership.join();
     this.#planTick();
+  }
+
+  #onPeer(pack: Buffer): void {
+    const { peers, path, shared, sharedPacks } = this.#p;
+    const holds = this.#membership.holds();
+    if (pack[0] === SHARED_PACK_VERSION) {
+      sharedPacks.receive(pack, (text, view) => {
+        const group = holds ? shared.group(text) : undefined;
+        if (group === undefined || !shared.deliverQos0(group, view)) sharedPacks.dropped++;
+      });
+      return;
+    }
+    peers.receive(pack, (view) => {
+      if (holds) path.deliverFromPeer(view);
+      else peers.dropped++;
+    });
   }
 
   connect(client: LocalClient, onDecision: (decision: SessionGrant | Reason) => void): void {
@@ -167,6 +181,7 @@ class Core implements GatewayCore {
     const leaving = this.#p.stored.leave(client, departure);
     this.#p.retained.dropClient(client);
     this.#p.table.removeClient(client, (topicFilter) => this.#p.interest.remove(topicFilter));
+    this.#p.shared.leave(client);
     if (!this.#over) {
       this.#p.claims.release(client, nowMs, departure.publishesWill, leaving);
     }
@@ -184,6 +199,8 @@ class Core implements GatewayCore {
       const isNew = this.#p.table.entry(s.topicFilter)?.subscribers.has(client) !== true;
       const entry = this.#p.table.add(client, s, () => this.#p.interest.add(s.topicFilter));
       version = Math.max(version, entry.version);
+      // Nobody gets retained messages for a shared subscription (MQTT 5 §4.8.2).
+      if (isSharedFilter(s.topicFilter)) continue;
       if (s.retainHandling === 0 || (s.retainHandling === 1 && isNew)) {
         fetches.push(this.#p.retained.prepare(client, s, entry, nowMs));
       }
@@ -217,7 +234,7 @@ class Core implements GatewayCore {
   }
 
   settled(client: LocalClient, ticket: number): void {
-    this.#p.stays.settled(client, ticket);
+    if (!this.#p.shared.settled(client, ticket)) this.#p.stays.settled(client, ticket);
   }
 
   storeOut(client: LocalClient, packetIdentifier: number, ticket: number): void {

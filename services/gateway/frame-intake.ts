@@ -10,7 +10,9 @@ import {
   CHUNK_BYTES_MAX,
   type ClaimDecision,
   type FrameSink,
+  type GroupReader,
   type HeldIdentifier,
+  type HeldOfGroup,
   FrameReaders,
   type OwnerMessage,
   type PageReader,
@@ -28,6 +30,7 @@ import type { OwnerMailbox } from './owner-mailbox.ts';
 import type { PublishPath } from './publish-path.ts';
 import type { RetainedFetches } from './retained-fetches.ts';
 import type { SeenFlow } from './seen-flow.ts';
+import type { SharedGroups } from './shared-groups.ts';
 import type { StayTable } from './stay-table.ts';
 import type { SubscribeFlow } from './subscribe-flow.ts';
 import type { SubscriptionTable } from './subscription-table.ts';
@@ -48,6 +51,7 @@ export interface FrameIntakeParts {
   readonly mailbox: OwnerMailbox;
   readonly retained: RetainedFetches;
   readonly stays: StayTable;
+  readonly shared: SharedGroups;
   readonly changes: HomeChanges;
   readonly outs: OutSteps;
   readonly seen: SeenFlow;
@@ -88,7 +92,10 @@ export class FrameIntake implements FrameSink {
     if (link === undefined) return;
     const wasHeard = link.isHeard;
     const verdict = link.judge(range, this.#clock.nowMs());
-    if (!wasHeard && link.isHeard) this.#o.stays.ownerBegan(range.partition);
+    if (!wasHeard && link.isHeard) {
+      this.#o.stays.ownerBegan(range.partition);
+      this.#o.shared.ownerBegan(range.partition);
+    }
     if (verdict === 'ignore') {
       this.rangesIgnored++;
       return;
@@ -125,7 +132,10 @@ export class FrameIntake implements FrameSink {
     this.#o.stays.onQueuePage(page);
   }
 
-  onGroup(): void {}
+  onGroup(section: GroupReader): void {
+    if (this.#o.links[section.partition]?.trusts(section.epoch) !== true) return;
+    this.#o.shared.onSection(section);
+  }
 
   onAnswer(message: OwnerMessage): void {
     const link = this.#o.links[message.p];
@@ -143,7 +153,7 @@ export class FrameIntake implements FrameSink {
   }
 
   #onTrusted(link: OwnerLink, message: Exclude<OwnerMessage, { t: 'hello' | 'welcome' }>): void {
-    const { claims, stays, seen } = this.#o;
+    const { claims, stays, seen, shared } = this.#o;
     const { partition } = link;
     switch (message.t) {
       case 'effective':
@@ -165,6 +175,9 @@ export class FrameIntake implements FrameSink {
       case 'filed':
         stays.onFiled(partition, message.generation, message.turn);
         return;
+      case 'groups':
+        shared.heard(partition, message.heard);
+        return;
       case 'seen':
         seen.seen(partition, message.home, message.revision);
     }
@@ -173,7 +186,10 @@ export class FrameIntake implements FrameSink {
   #hello(link: OwnerLink, epoch: number): void {
     const isAnother = epoch !== link.epoch;
     if (!link.hello(epoch)) return;
-    if (isAnother) this.#o.stays.ownerChanged(link.partition);
+    if (isAnother) {
+      this.#o.stays.ownerChanged(link.partition);
+      this.#o.shared.ownerChanged(link.partition);
+    }
     this.#answerHello(link);
   }
 
@@ -198,11 +214,12 @@ export class FrameIntake implements FrameSink {
   }
 
   #answerHello(link: OwnerLink): void {
-    const { claims, interest, mailbox, stays } = this.#o;
+    const { claims, interest, mailbox, stays, shared } = this.#o;
     const inc = this.#incarnation;
     const { filed, fresh } = stays.forHello(link.partition);
     const held = claims.heldIn(link.partition);
-    const parts = inParts(held, { filed, undecided: claims.undecided(), fresh });
+    const named = { filed, undecided: claims.undecided(), fresh };
+    const parts = inParts(held, named, shared.forHello(link.partition));
     const attempt = ++this.#attempts;
     parts.forEach((content, part) => {
       mailbox.send(link.partition, {
@@ -231,14 +248,16 @@ interface NamedSessions {
 
 interface AnswerPart extends NamedSessions {
   readonly ids: readonly HeldIdentifier[];
+  readonly groups: readonly HeldOfGroup[];
 }
 
 /** Pieces that fit a message each; one empty piece for nothing. */
 function inParts(
   held: readonly HeldIdentifier[],
   { filed, undecided, fresh }: NamedSessions,
+  groupPieces: readonly (readonly HeldOfGroup[])[],
 ): readonly AnswerPart[] {
-  const nothing = { ids: [], filed: [], undecided: [], fresh: [] };
+  const nothing = { ids: [], filed: [], undecided: [], fresh: [], groups: [] };
   const parts: AnswerPart[] = identifiersInParts(held).map((ids) => ({ ...nothing, ids }));
   for (let i = 0; i < Math.max(filed.length, undecided.length, fresh.length);) {
     const end = i + NUMBERS_PER_PART;
@@ -250,6 +269,7 @@ function inParts(
     });
     i = end;
   }
+  for (const groups of groupPieces) parts.push({ ...nothing, groups });
   return parts;
 }
 

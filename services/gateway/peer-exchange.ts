@@ -13,7 +13,7 @@ import { encodeMessage, heardSubject, type InterestHeard, peerSubject } from '#f
 import { InterestTable } from '#interest';
 import { messageLength, readMessage, writeMessage } from '#log';
 import { PublishView } from '#mqtt';
-import { FilterIndex } from '#topics';
+import { FilterIndex, isSharedFilter } from '#topics';
 import { topicKey } from './subscription-table.ts';
 
 export const PEER_VERSION = 1;
@@ -46,6 +46,11 @@ export interface PeerExchangeOptions {
   readonly incarnation: string;
   /** See FilterIndex; clients choose the filters. */
   readonly seed?: number;
+  /** Told of shared subscriptions: their filters are in no plain index. */
+  readonly shared?: {
+    peerNames(text: string, incarnation: string): void;
+    peerDrops(text: string, incarnation: string): void;
+  };
 }
 
 export class PeerExchange {
@@ -110,8 +115,15 @@ export class PeerExchange {
   ): void {
     const peer = this.#peers.get(incarnation);
     if (peer === undefined) return;
-    for (const topicFilter of remove) this.#index.remove(topicKey(topicFilter), peer.number);
-    for (const topicFilter of add) this.#index.add(topicKey(topicFilter), peer.number);
+    const { shared } = this.#o;
+    for (const topicFilter of remove) {
+      if (isSharedFilter(topicFilter)) shared?.peerDrops(topicFilter, incarnation);
+      else this.#index.remove(topicKey(topicFilter), peer.number);
+    }
+    for (const topicFilter of add) {
+      if (isSharedFilter(topicFilter)) shared?.peerNames(topicFilter, incarnation);
+      else this.#index.add(topicKey(topicFilter), peer.number);
+    }
     this.generation++;
     this.#tell.set(incarnation, version);
     if (this.#tellPlanned) return;

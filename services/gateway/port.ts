@@ -41,6 +41,8 @@ export interface LocalClient {
   /** As CONNECT asked, limited; 0 = the session ends with the connection. */
   readonly sessionExpirySeconds: number;
   readonly will: Will | undefined;
+  /** Deliveries that it takes before it acknowledges some (Receive Maximum). */
+  readonly deliveryCountMax: number;
   /** Set by the core while retained messages are on their way. */
   hold: LiveHold | undefined;
   /** Whether more retained messages may come now: its buffers are at most half full. */
@@ -51,8 +53,8 @@ export interface LocalClient {
    * once per client, however many of its subscriptions match. Full buffer: QoS 0 is dropped by
    * name, QoS ≥ 1 ends the client as `slow_consumer` (protocol 31).
    *
-   * `ticket` > 0 names a delivery of a stored session: `settled(ticket)` follows once, when the
-   * client has acknowledged it or it was dropped by name. The core then never lets the buffer get
+   * `ticket` > 0 names a delivery of a stored session or a shared subscription: `settled(ticket)`
+   * follows once, when the client has acknowledged it or it was dropped by name. The core then never lets the buffer get
    * full (`hasCapacity`). `packetIdentifier` > 0: sent before the last connection ended, to be
    * sent again under this identifier with DUP.
    */

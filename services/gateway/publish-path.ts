@@ -18,6 +18,7 @@ import { FilterIndex } from '#topics';
 import type { Peer, PeerExchange } from './peer-exchange.ts';
 import type { LocalClient, PublishOutcome } from './port.ts';
 import type { PublishKeys } from './publish-keys.ts';
+import { NO_SHARED, type SharedRoute, type SharedRoutes } from './shared-routes.ts';
 import { NO_POSITION, type Route } from './route.ts';
 import { type SubscriptionTable, topicKey } from './subscription-table.ts';
 
@@ -31,6 +32,8 @@ interface TopicRoute {
   local: Route;
   peers: readonly Peer[];
   peersGeneration: number;
+  shared: readonly SharedRoute[];
+  sharedGeneration: number;
   routed: boolean;
   routedGeneration: number;
 }
@@ -42,6 +45,7 @@ export interface PublishPathOptions {
   readonly peers: PeerExchange;
   readonly appenders: readonly PartitionAppender[];
   readonly keys: PublishKeys;
+  readonly shared: SharedRoutes;
   /** A partition's appender takes no more for now. */
   readonly onFull: (partition: number) => void;
 }
@@ -86,6 +90,10 @@ export class PublishPath {
       if (qos === 1) this.#append(route.partition, view, expiresAt, false, client, token);
       else this.#appendOnce(route.partition, view, expiresAt, client, token);
       return 'queued';
+    }
+    if (route.shared.length > 0) {
+      view.expiresAtSeconds = expiresAt;
+      this.#o.shared.publish(route.shared, view, expiresAt);
     }
     if (view.retain) {
       // From the log only, so that it cannot fall between a subscription and its retained
@@ -152,7 +160,7 @@ export class PublishPath {
   }
 
   #route(key: string, view: PublishView): TopicRoute {
-    const { table, peers } = this.#o;
+    const { table, peers, shared } = this.#o;
     let route = key === this.#lastKey ? this.#lastRoute : this.#routes.get(key);
     if (route === undefined) {
       if (this.#routes.size >= ROUTES_MAX) this.#routes.clear();
@@ -162,6 +170,8 @@ export class PublishPath {
         local: table.route(key),
         peers: [],
         peersGeneration: 0,
+        shared: NO_SHARED,
+        sharedGeneration: 0,
         routed: false,
         routedGeneration: 0,
       };
@@ -170,6 +180,10 @@ export class PublishPath {
     if (route.peersGeneration !== peers.generation) {
       route.peers = peers.route(key);
       route.peersGeneration = peers.generation;
+    }
+    if (route.sharedGeneration !== shared.generation) {
+      route.shared = shared.match(key);
+      route.sharedGeneration = shared.generation;
     }
     if (route.routedGeneration !== this.#eventGeneration) {
       route.routed = this.#eventIndex.matchInto(key, this.#eventMatches) > 0;

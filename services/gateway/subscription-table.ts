@@ -10,16 +10,23 @@
  * Keys:  topics and filters are compared as latin1 text of their UTF-8 bytes (see topicKey).
  */
 import { type Position } from '#log';
-import { FilterIndex, topicMatchesFilter } from '#topics';
+import { FilterIndex, isSharedFilter, topicMatchesFilter } from '#topics';
 import { FilterEntry, startOf, type TableSubscription, targetOf } from './filter-entry.ts';
-import type { LocalClient } from './port.ts';
+import type { LocalClient, Subscription } from './port.ts';
 import { mergePerClient, mergeTwo, Route, type Target } from './route.ts';
+
+/** Shared subscriptions: counted as others, but what matches is not theirs (ADR 0013). */
+export interface SharedMembers {
+  join(client: LocalClient, s: Subscription): void;
+  quit(client: LocalClient, topicFilter: string): void;
+}
 
 export class SubscriptionTable {
   /** Rises with every change; a route of another generation is made anew. */
   generation = 1;
 
   readonly #partitions: number;
+  readonly #shared: SharedMembers | undefined;
   readonly #index: FilterIndex;
   readonly #byFilter = new Map<string, FilterEntry>();
   readonly #byNumber: (FilterEntry | undefined)[] = [];
@@ -33,7 +40,8 @@ export class SubscriptionTable {
   #subscriptions = 0;
 
   /** `seed`: see FilterIndex; clients choose the filters. */
-  constructor(partitions: number, seed = 0) {
+  constructor(partitions: number, seed = 0, shared?: SharedMembers) {
+    this.#shared = shared;
     this.#partitions = partitions;
     this.#index = new FilterIndex({ seed });
     this.#unknown = Array.from({ length: partitions }, () => new EntryQueue());
@@ -66,12 +74,13 @@ export class SubscriptionTable {
       entry = new FilterEntry(number, s.topicFilter, versionOfNew(), this.#partitions);
       this.#byNumber[number] = entry;
       this.#byFilter.set(s.topicFilter, entry);
-      this.#index.add(topicKey(s.topicFilter), number);
+      if (!isSharedFilter(s.topicFilter)) this.#index.add(topicKey(s.topicFilter), number);
       for (const queue of this.#unknown) queue.push(entry);
     }
     if (!entry.subscribers.has(client)) this.#subscriptions++;
     entry.subscribers.set(client, s);
     entry.changed();
+    if (isSharedFilter(s.topicFilter)) this.#shared?.join(client, s);
     if (isAhead && s.starts !== undefined) {
       entry.waitFor(s.starts);
       entry.pending = true;
@@ -90,7 +99,7 @@ export class SubscriptionTable {
     if (entry === undefined || !entry.subscribers.delete(client)) return false;
     this.#ofClient.get(client)?.delete(entry);
     this.#subscriptions--;
-    this.#afterRemoval(entry, onGone);
+    this.#afterRemoval(client, entry, onGone);
     return true;
   }
 
@@ -133,18 +142,20 @@ export class SubscriptionTable {
     for (const entry of entries ?? []) {
       entry.subscribers.delete(client);
       this.#subscriptions--;
-      this.#afterRemoval(entry, onGone);
+      this.#afterRemoval(client, entry, onGone);
     }
   }
 
-  #afterRemoval(entry: FilterEntry, onGone: (filter: string) => void): void {
+  #afterRemoval(client: LocalClient, entry: FilterEntry, onGone: (filter: string) => void): void {
+    const isShared = isSharedFilter(entry.topicFilter);
+    if (isShared) this.#shared?.quit(client, entry.topicFilter);
     entry.changed();
     this.generation++;
     if (entry.subscribers.size > 0) return;
     this.#byFilter.delete(entry.topicFilter);
     this.#byNumber[entry.number] = undefined;
     this.#freeNumbers.push(entry.number);
-    this.#index.remove(topicKey(entry.topicFilter), entry.number);
+    if (!isShared) this.#index.remove(topicKey(entry.topicFilter), entry.number);
     this.#ahead.delete(entry);
     entry.startsUnknown = -1;
     onGone(entry.topicFilter);

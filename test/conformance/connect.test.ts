@@ -54,7 +54,7 @@ test('CONNACK of MQTT 5 announces what is not supported, and the limits', async 
   const { properties: told } = await answer(5, { clientIdentifier: 'told' });
   assert.equal(told?.maximumQoS, undefined, '[MQTT-3.2.2-9] absent: QoS 2 is supported');
   assert.equal(told?.retainAvailable, undefined, 'absent: retained messages are kept');
-  assert.equal(told?.sharedSubscriptionAvailable, false);
+  assert.equal(told?.sharedSubscriptionAvailable, true);
   assert.equal(told?.receiveMaximum, 65_535);
   assert.equal(told?.maximumPacketSize, 512 * 1024);
   assert.equal(told?.topicAliasMaximum, 10);

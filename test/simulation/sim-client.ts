@@ -43,6 +43,7 @@ export class SimClient implements LocalClient {
   hold: LiveHold | undefined;
   readonly hasRoom = true;
   readonly hasCapacity = true;
+  readonly deliveryCountMax = 65_535;
   readonly cleanStart = true;
   readonly sessionExpirySeconds = 0;
   readonly will = undefined;

@@ -116,6 +116,7 @@ export class StoredClient implements LocalClient {
   get unacknowledged(): number {
     return this.#inFlight.length + this.#backlog.length;
   }
+  readonly deliveryCountMax = 65_535;
   get hasCapacity(): boolean {
     return !this.stalled && this.#backlog.length < this.#manner.backlogMax;
   }

@@ -23,6 +23,7 @@ import type { PublishPath } from '../../../services/gateway/publish-path.ts';
 import type { RetainedFetches } from '../../../services/gateway/retained-fetches.ts';
 import { SeenFlow } from '../../../services/gateway/seen-flow.ts';
 import { StayTable } from '../../../services/gateway/stay-table.ts';
+import { SharedGroups } from '../../../services/gateway/shared-groups.ts';
 import { SubscribeFlow } from '../../../services/gateway/subscribe-flow.ts';
 import { SubscriptionTable } from '../../../services/gateway/subscription-table.ts';
 import { payloadTextOf, publishView } from '../../fixtures/publish-view.ts';
@@ -73,6 +74,7 @@ beforeEach(() => {
       send,
       closeOut: () => undefined,
     }),
+    shared: new SharedGroups({ clock, incarnation: 'g', links, send }),
     outs: new OutSteps({ clock, incarnation: 'g', send, acknowledged: () => [] }),
     changes: new HomeChanges(clock, 'g', send),
     seen: new SeenFlow(clock, 'g', links, send),

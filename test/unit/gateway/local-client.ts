@@ -27,6 +27,7 @@ export class RecordingClient implements LocalClient {
   hold: LiveHold | undefined;
   hasRoom = true;
   hasCapacity = true;
+  deliveryCountMax = 65_535;
   cleanStart = true;
   sessionExpirySeconds = 0;
   readonly will = undefined;
