@@ -1,10 +1,12 @@
 /** Rows of the bench of sessions, and how they are chosen. */
 import type { Row } from './row.ts';
+import { FILING_ROW } from './row-filing.ts';
+import { SLEEPERS_ROW } from './row-sleepers.ts';
 import { STORED_ROW } from './row-stored.ts';
 import { STORM_ROW } from './row-storm.ts';
 import { TAKEOVER_ROW } from './row-takeover.ts';
 
-export const ROWS: readonly Row[] = [STORED_ROW, STORM_ROW, TAKEOVER_ROW];
+export const ROWS: readonly Row[] = [STORED_ROW, STORM_ROW, TAKEOVER_ROW, SLEEPERS_ROW, FILING_ROW];
 
 /** `all`, or names separated by commas. Throws for an unknown name. */
 export function selectRows(selection: string): readonly Row[] {

@@ -1,0 +1,86 @@
+/** Row `sleepers` — one message that very many absent sessions wait for, and many in a row. */
+import { setTimeout } from 'node:timers/promises';
+import { PARTITIONS } from './bench-cluster.ts';
+import { putToSleep } from './crowd.ts';
+import { DurableWatch } from './durable-watch.ts';
+import { LightClient } from './light-client.ts';
+import { pump } from './pump.ts';
+import { readQueue } from './queue-reader.ts';
+import { cpuOf, growthOf, loopsOf } from './row.ts';
+import type { Row, RowContext } from './row.ts';
+import { milliseconds, perSecond, whole } from './samples.ts';
+import { SteadyPair } from './steady-pair.ts';
+
+const TOPIC = 'sleepers/all';
+const LIMIT_MS = 120_000;
+/** Of the pair, before anything happens. */
+const CALM_MS = 3_000;
+/** What the pair feels may come a little later. */
+const AFTER_MS = 250;
+
+export const SLEEPERS_ROW: Row = {
+  name: 'sleepers',
+  says: 'one message to very many sleeping sessions, and many in a row',
+  run,
+};
+
+async function run({ sizes, say, progress, startCluster }: RowContext): Promise<void> {
+  const { sleepers: count, bursts } = sizes;
+  const bench = await startCluster();
+  const { ports } = bench;
+  await putToSleep({ count, name: 'sleeper', ports, filtersOf: () => [TOPIC] });
+  progress(`${whole(count)} sessions sleep`);
+  const bus = await bench.connectBus();
+  const watch = new DurableWatch(bus, PARTITIONS);
+  const pair = await SteadyPair.start(ports);
+  const client = await LightClient.open({ port: ports[0], identifier: 'caller', expirySeconds: 0 });
+  try {
+    await setTimeout(CALM_MS);
+    pair.take();
+    await setTimeout(CALM_MS);
+    say('pair alone', pair.take().toString());
+    for (const messages of [1, bursts]) {
+      const first = watch.entries / count;
+      await bench.beginWindow();
+      await setTimeout(AFTER_MS);
+      pair.take();
+      const startMs = performance.now();
+      const durable = watch.until(watch.entries + messages * count, LIMIT_MS);
+      await pump({ client, count: messages, topicOf: () => TOPIC, first, window: 1_000 });
+      const ackedMs = performance.now() - startMs;
+      await durable;
+      const ms = performance.now() - startMs;
+      await setTimeout(AFTER_MS);
+      const felt = pair.take();
+      const window = await bench.endWindow();
+      const entries = messages * count;
+      const goal = messages === 1 ? '≤ 0.5 s' : undefined;
+      say(
+        `${whole(messages)} × ${whole(count)}`,
+        `durable after ${milliseconds(ms)} (${perSecond(entries, ms)}), ` +
+          `PUBACK of the last ${milliseconds(ackedMs)}`,
+        goal,
+      );
+      say('pair meanwhile', felt.toString(), 'pause ≤ 10 ms');
+      say('', `${cpuOf(window, entries)} per entry`);
+      say('loops', loopsOf(window));
+      if (messages > 1) {
+        await bench.beginWindow();
+        say('memory per entry', growthOf(window, await bench.endWindow(), entries));
+      }
+    }
+    await verify();
+  } finally {
+    watch.close();
+    await bus.close();
+  }
+  await pair.stop();
+
+  async function verify(): Promise<void> {
+    const all = 1 + bursts;
+    const waiting = await bench.dispatcherMetric('weir_queue_entries');
+    if (waiting !== all * count) throw new Error(`${waiting} entries wait, not ${all * count}`);
+    const ms = await readQueue(ports[1], `sleeper-${count - 1}`, all);
+    say('one wakes up', `${whole(all)} messages in order within ${milliseconds(ms)}`);
+  }
+}
