@@ -94,6 +94,8 @@ export interface StreamState {
   readonly lastSequence: number;
   readonly messages: number;
   readonly bytes: number;
+  /** What it may hold, bytes; 0 = no limit. */
+  readonly bytesMax: number;
 }
 
 export interface FollowOptions {

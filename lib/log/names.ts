@@ -15,8 +15,12 @@ export const PARTITIONS_DEFAULT = 2;
  */
 export const DUPLICATE_WINDOW_MS = 30_000;
 
-/** Bytes a log partition may hold before publishers get 0x97. Range 16 MiB – disk. */
-export const LOG_BYTES_MAX_DEFAULT = 8 * 1024 * 1024 * 1024;
+/** Bytes a second that one partition is laid out for. */
+export const LOG_RATED_BYTES_DEFAULT = 8 * 1024 * 1024;
+/** How long a reader may stand still at that rate before publishers get 0x97, seconds. */
+export const LOG_WINDOW_SECONDS_DEFAULT = 1_024;
+/** Bytes that one partition may hold: 8 GiB. */
+const LOG_BYTES_MAX_DEFAULT = LOG_RATED_BYTES_DEFAULT * LOG_WINDOW_SECONDS_DEFAULT;
 
 function twoDigits(partition: number): string {
   return String(partition).padStart(2, '0');

@@ -13,10 +13,12 @@ import { StateLog, type StateProgress } from '#state';
 import { ExactlyOnce } from './exactly-once.ts';
 import { LeaseTrimmer } from './lease-trimmer.ts';
 import { LogFeed } from './log-feed.ts';
+import { LogRoom } from './log-room.ts';
 import { LogTrimmer } from './log-trimmer.ts';
 import type {
   LogRecordView,
   PartitionContext,
+  PartitionFigures,
   PartitionLogic,
   ReaderEvent,
   ReaderGroupOptions,
@@ -60,6 +62,7 @@ export class OwnedPartition {
   #feed: LogFeed | undefined;
   #trimmer: LogTrimmer | undefined;
   #leaseTrimmer: LeaseTrimmer | undefined;
+  #room: LogRoom | undefined;
   #logicStopped = false;
   #stuckOn: readonly string[];
   #marked = false;
@@ -98,6 +101,21 @@ export class OwnedPartition {
   }
   get feed(): LogFeed | undefined {
     return this.#feed;
+  }
+  /** Undefined: not reading yet. */
+  get figures(): PartitionFigures | undefined {
+    const [feed, state, room] = [this.#feed, this.#state, this.#room];
+    if (feed === undefined || state === undefined || room === undefined) return undefined;
+    return {
+      partition: this.#o.partition,
+      lagRecords: Math.max(0, feed.headSequence - feed.lastSequence),
+      logBytes: room.bytes,
+      logBytesMax: room.bytesMax,
+      logSecondsLeft: room.secondsLeft,
+      stateBytes: state.totalBytes,
+      stateLiveBytes: state.liveBytes,
+      stateRecordsWritten: state.recordsWritten,
+    };
   }
   get epoch(): number {
     return this.#lease.takenAt;
@@ -257,6 +275,7 @@ export class OwnedPartition {
         onUnregistered: (group) => this.#event('log not trimmed', `no ${group} ever ran`),
       });
     }
+    this.#room = new LogRoom(bus, clock, partition);
     if (this.#logicStopped) feed.standStill();
     feed.start();
     this.#event('partition reading', `from ${state.recovered.checkpoint}`);
@@ -353,6 +372,7 @@ export class OwnedPartition {
     this.#feed?.close();
     this.#trimmer?.close();
     this.#leaseTrimmer?.close();
+    this.#room?.close();
     this.#recovery?.close();
     const logic = this.#logic;
     this.#logic = undefined;

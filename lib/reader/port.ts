@@ -97,6 +97,23 @@ export interface PartitionContext {
   endGateway(incarnation: string, why: string): void;
 }
 
+/** How an owned partition is doing, for metrics. */
+export interface PartitionFigures {
+  readonly partition: number;
+  /** Log records not yet handed to the logic, as far as known. */
+  readonly lagRecords: number;
+  readonly logBytes: number;
+  /** 0 = no limit. */
+  readonly logBytesMax: number;
+  /** Until the log is full at the growth seen last; Infinity: it does not grow. */
+  readonly logSecondsLeft: number;
+  readonly stateBytes: number;
+  /** Of current entries; the state log is kept below about three times this. */
+  readonly stateLiveBytes: number;
+  /** Each is a sync of the disk. */
+  readonly stateRecordsWritten: number;
+}
+
 /** What a reader process tells about its partitions; `kind` is a log message and a counter. */
 export interface ReaderEvent {
   readonly kind:

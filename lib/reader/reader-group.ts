@@ -20,6 +20,7 @@ import { LeaseWatch } from './lease-watch.ts';
 import { OwnedPartition } from './owned-partition.ts';
 import {
   DISPATCH_GROUP,
+  type PartitionFigures,
   type PartitionLogic,
   READER_GROUPS,
   type ReaderGroupHandle,
@@ -94,6 +95,13 @@ export class ReaderGroup implements ReaderGroupHandle {
   /** Everything this process takes, owns or leaves now. */
   get partitions(): ReadonlyMap<number, OwnedPartition> {
     return this.#partitions;
+  }
+
+  /** Of the partitions that are being read. */
+  get figures(): PartitionFigures[] {
+    return [...this.#partitions.values()]
+      .map(({ figures }) => figures)
+      .filter((figures) => figures !== undefined);
   }
 
   start(): void {

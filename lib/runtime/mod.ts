@@ -5,5 +5,6 @@ export * from './common-settings.ts';
 export * from './logger.ts';
 export * from './metrics.ts';
 export * from './health.ts';
+export * from './reader-metrics.ts';
 export * from './shutdown.ts';
 export * from './bus-health.ts';

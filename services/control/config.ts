@@ -2,7 +2,12 @@
  * Settings of control.
  */
 import { Fault } from '#base';
-import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from '#log';
+import {
+  LOG_RATED_BYTES_DEFAULT,
+  LOG_WINDOW_SECONDS_DEFAULT,
+  PARTITIONS_DEFAULT,
+  PARTITIONS_MAX,
+} from '#log';
 import { COMMON_SETTINGS, loadConfig } from '#runtime';
 import type { Config, Environment, SettingTable } from '#runtime';
 
@@ -24,6 +29,26 @@ export const CONTROL_OWN_SETTINGS = [
     range: [1, 5],
     default: 1,
     reason: 'Copies of each stream, 3 on a NATS cluster; read at the first start only.',
+  },
+  {
+    name: 'logRatedBytes',
+    env: 'WEIR_LOG_RATED_BYTES',
+    unit: 'bytes per second',
+    type: 'integer',
+    range: [65_536, 1_073_741_824],
+    default: LOG_RATED_BYTES_DEFAULT,
+    reason: 'Rate of publishes, bytes, that one partition of the log is laid out for.',
+  },
+  {
+    name: 'logWindowSeconds',
+    env: 'WEIR_LOG_WINDOW_SECONDS',
+    unit: 'seconds',
+    type: 'integer',
+    range: [60, 604_800],
+    default: LOG_WINDOW_SECONDS_DEFAULT,
+    reason:
+      'How long a reader may stand still at that rate before the log is full and publishers ' +
+      'get 0x97; the product is the limit of each LOG stream.',
   },
 ] as const satisfies SettingTable;
 

@@ -70,7 +70,8 @@ async function main(): Promise<void> {
     health.setReady('registry', false, why);
     logger.warn('waiting for the NATS cluster', { why });
   });
-  const settings = await ensureCluster(bus, config, onWait);
+  const logBytesMax = config.logRatedBytes * config.logWindowSeconds;
+  const settings = await ensureCluster(bus, { ...config, logBytesMax }, onWait);
   warnOfDifference(config, settings);
   const store = new RegistryStore({
     bus,

@@ -26,6 +26,8 @@ const READER_GROUPS = ['dispatch', 'router'] as const;
 export interface WantedCluster {
   readonly partitions: number;
   readonly replicas: number;
+  /** What one LOG stream may hold; default that of lib/log. */
+  readonly logBytesMax?: number;
 }
 
 /**
@@ -42,14 +44,19 @@ export async function ensureCluster(
   await bus.ensureStream(registryStreamConfig(found?.replicas ?? replicas), onWait);
   const first = { partitions, replicas, layoutVersion: LAYOUT_VERSION };
   const settings = found ?? (await writeClusterSettings(bus, first));
-  for (const config of streamConfigs(settings)) await bus.ensureStream(config, onWait);
+  for (const config of streamConfigs(settings, wanted.logBytesMax))
+    await bus.ensureStream(config, onWait);
   return settings;
 }
 
-function streamConfigs({ partitions, replicas }: ClusterSettings): StreamConfig[] {
+function streamConfigs(
+  { partitions, replicas }: ClusterSettings,
+  logBytesMax: number | undefined,
+): StreamConfig[] {
   const configs = [leaseStreamConfig(replicas)];
   for (let partition = 0; partition < partitions; partition++) {
-    configs.push(logStreamConfig(partition, replicas), sessionStreamConfig(partition, replicas));
+    configs.push(logStreamConfig(partition, replicas, logBytesMax));
+    configs.push(sessionStreamConfig(partition, replicas));
     for (const group of READER_GROUPS) configs.push(stateStreamConfig(group, partition, replicas));
   }
   return configs;

@@ -1,11 +1,13 @@
 /** What a dispatcher shows at /metrics; plain counters elsewhere, read at scrape time. */
-import type { Metrics, Sample } from '#runtime';
+import { DISPATCH_GROUP } from '#reader';
+import { addReaderMetrics, type Metrics, type Sample } from '#runtime';
 import type { Dispatcher } from './dispatcher.ts';
 import { addSessionMetrics } from './session-metrics.ts';
 
 export function addDispatcherMetrics(metrics: Metrics, dispatcher: Dispatcher): void {
   addOwners(metrics, dispatcher);
   addSessionMetrics(metrics, dispatcher);
+  addReaderMetrics(metrics, DISPATCH_GROUP, () => dispatcher.group.figures);
   const { counters, board } = dispatcher;
   metrics.counter('weir_dispatch_records_total', 'Log records dispatched', () => counters.records);
   metrics.counter('weir_dispatch_messages_total', 'Messages in them', () => counters.messages);
@@ -85,11 +87,6 @@ function addOwners(metrics: Metrics, dispatcher: Dispatcher): void {
     'weir_dispatch_gateways_behind',
     'Gateways that are being sent what they missed',
     perOwner((o) => o.linksBehind),
-  );
-  metrics.gauge(
-    'weir_dispatch_lag_records',
-    'Log records not yet dispatched, as far as known',
-    perOwner((o) => o.lagRecords),
   );
   metrics.gauge(
     'weir_retained_messages',

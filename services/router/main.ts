@@ -14,6 +14,7 @@ import type { PartitionContext, PartitionLogic, ReaderEvent } from '#reader';
 import { openRegistryView, readClusterSettings } from '#registry';
 import type { RegistryView } from '#registry';
 import {
+  addReaderMetrics,
   createHealth,
   createLogger,
   createMetrics,
@@ -84,6 +85,7 @@ async function main(): Promise<void> {
     },
     onEvent: logEvent,
   });
+  addReaderMetrics(metrics, ROUTER_GROUP, () => group.figures);
   group.start();
   onShutdown(() => new Promise((resolve) => group.leave(resolve)));
   logger.info('listening', { httpHost: host, httpPort: server.port, allowPrivate });

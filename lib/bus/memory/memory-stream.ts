@@ -97,6 +97,7 @@ export class MemoryStream {
       lastSequence: this.#last,
       messages: this.#messages.size,
       bytes: this.#bytes,
+      bytesMax: this.config.bytesMax ?? 0,
     };
   }
 

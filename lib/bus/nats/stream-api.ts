@@ -60,6 +60,8 @@ export interface StreamInfo extends ApiAnswer {
     readonly name: string;
     readonly allow_direct?: boolean;
     readonly max_msgs_per_subject?: number;
+    /** -1 = no limit. */
+    readonly max_bytes?: number;
   };
   readonly state?: {
     readonly first_seq: number;
@@ -84,7 +86,7 @@ interface PurgeJson extends ApiAnswer {
 }
 
 export function readState(info: StreamInfo): StreamState | undefined {
-  const { state } = info;
+  const { state, config } = info;
   if (state === undefined) return undefined;
   // The server tells 0 as first sequence of a stream that never held a message.
   const firstSequence = state.messages === 0 ? state.last_seq + 1 : state.first_seq;
@@ -93,6 +95,7 @@ export function readState(info: StreamInfo): StreamState | undefined {
     lastSequence: state.last_seq,
     messages: state.messages,
     bytes: state.bytes,
+    bytesMax: Math.max(0, config?.max_bytes ?? 0),
   };
 }
 
