@@ -22,6 +22,8 @@ const READY_LIMIT_MS = 60_000;
 /** A gateway may lose its lease so long after a fault of its own. */
 const LEASE_EXCUSE_MS = 40_000;
 const LINES_SHOWN = 6;
+/** Of a gateway that ends: a line for each of its connections, behind the one that says why. */
+const LINES_READ = 60;
 
 export class FaultStriker {
   readonly broken: Broken[] = [];
@@ -121,14 +123,15 @@ export class FaultStriker {
   }
 
   #endedByItself(name: string): void {
-    const lines = linesOf(this.#cluster.logs(), name).slice(-LINES_SHOWN);
-    const isLease = lines.some((line) => line.includes('lease lost'));
+    const lines = linesOf(this.#cluster.logs(), name).slice(-LINES_READ);
+    const isLease = lines.some((line) => line.includes('gateway lease lost'));
     const nowMs = performance.now();
     const isExcused = this.#history.wasStruck(name, nowMs - LEASE_EXCUSE_MS, nowMs);
     this.#history.note(`${name} ended by itself${isLease ? ', its lease lost' : ''}`);
     if (isLease) this.leasesLost += 1;
     if (isLease && isExcused) return;
-    this.#fault('process', name, `ended by itself:\n      ${lines.join('\n      ')}`);
+    const shown = lines.slice(-LINES_SHOWN).join('\n      ');
+    this.#fault('process', name, `ended by itself:\n      ${shown}`);
   }
 
   async #whenReady(name: string, deadlineMs: number): Promise<void> {

@@ -1,10 +1,9 @@
 /**
  * Retained role — one publisher of retained messages, and a reader who subscribes again and again.
  *
- * A new subscription gets of each topic a retained message that is not older than what had its
- * PUBACK when SUBSCRIBE was sent (or a repeat, which may land late), once; or, where a newer one
- * has taken its place meanwhile, that one live. After it, without a gap, what is published: nothing
- * falls between the two.
+ * A new subscription gets of each topic one retained message, and after it, without a gap, what has
+ * taken its place since, live: at least up to what had its PUBACK when SUBSCRIBE was sent. Where the
+ * place changed between the two, all comes live. A repeat may land late, and be what is retained.
  */
 import type { IPublishPacket } from 'mqtt-packet';
 import type { Broken } from './broken.ts';
@@ -119,7 +118,7 @@ export class RetainedRole implements Role {
     if (codes === undefined) this.#fault('stuck', 'no SUBACK for the reader', sentMs);
     this.#visits += 1;
     const isWhole = (): boolean =>
-      [...acknowledged.keys()].every((topic) => firstOf(topic, visit) !== undefined);
+      [...acknowledged].every(([topic, last]) => hasReached(topic, last.number, visit));
     while (!isWhole() && connection.isOpen && !this.#isClosed) {
       if (performance.now() - sentMs > ANSWER_LIMIT_MS) break;
       await pass(POLL_MS);
@@ -149,7 +148,7 @@ export class RetainedRole implements Role {
         continue;
       }
       if (got.repeats > 0) continue;
-      if (got.number < last.number) {
+      if (!hasReached(topic, last.number, visit)) {
         this.#lost += 1;
         this.#fault('retained', `${topic}: ${got.number}, older than ${last.number}`, atMs);
       }
@@ -187,6 +186,14 @@ export class RetainedRole implements Role {
   #fault(what: Broken['what'], text: string, atMs = performance.now()): void {
     this.#broken.push({ what, who: 'retained', text, atMs });
   }
+}
+
+/** Whether the newest that came is this one or a later one, or a repeat that landed late. */
+function hasReached(topic: string, number: number, visit: Visit): boolean {
+  const first = firstOf(topic, visit);
+  if (first === undefined) return false;
+  if (first.repeats > 0 || first.number >= number) return true;
+  return [...visit.live].some((one) => one.topic === topic && one.number >= number);
 }
 
 /** The retained message, or the oldest that came live. */
