@@ -1,6 +1,7 @@
 /**
  * Planted faults of stored sessions: one rule of docs/adr/0012 broken by what a process says or
- * hears, to prove that the checker of histories would notice.
+ * hears, to prove that the checker of histories would notice. X that a new owner is not told (S4)
+ * is too rare for random histories: scripted/owners.test.ts has it.
  */
 import type { Random } from '#base';
 import type { Bus } from '#bus';
@@ -133,12 +134,6 @@ export const PLANTED_SESSION_FAULTS: readonly PlantedFault[] = [
     tamper: (bus, role) => (role === 'dispatcher' ? withoutChain(bus) : bus),
   },
   {
-    name: 'a new owner is not told of fresh live sessions (S4)',
-    expects: LOST,
-    setting: { ...MOVING, pace: 6, killDispatcher: 0.6 },
-    tamper: gatewaysSay((m) => (m['t'] === 'answer' ? { ...m, fresh: [] } : m)),
-  },
-  {
     name: 'a page of a queue lacks an entry (S4)',
     expects: LOST,
     setting: MOVING,
@@ -184,7 +179,7 @@ export const PLANTED_SESSION_FAULTS: readonly PlantedFault[] = [
   {
     name: 'a gateway does not learn the revision of an end (S7)',
     expects: LOST,
-    setting: { ...MOVING, lateViewMs: 3_000 },
+    setting: { ...MOVING, devices: 2, pace: 0.5, slow: 0.5, lateViewMs: 1_500 },
     tamper: ownersAnswer((m) => {
       if (m['t'] !== 'claims') return m;
       const decisions = (m['decisions'] as Fields[]).map((d) =>
@@ -202,10 +197,10 @@ export const PLANTED_SESSION_FAULTS: readonly PlantedFault[] = [
   {
     name: 'a new owner takes a stay for known that is not (S8)',
     expects: LOST,
-    setting: { ...MOVING, pace: 6, killDispatcher: 0.6, lateViewMs: 500 },
+    setting: { ...MOVING, pace: 6, killDispatcher: 0.6, lateViewMs: 500, coreLoss: 0.1 },
     tamper: gatewaysSay((m) => {
       if (m['t'] !== 'answer' || !Array.isArray(m['known'])) return m;
-      return { ...m, known: m['known'].map(() => Number.MAX_SAFE_INTEGER / 2) };
+      return { ...m, known: m['known'].map(() => Number.MAX_SAFE_INTEGER), undecided: [] };
     }),
   },
   {

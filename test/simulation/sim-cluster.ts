@@ -94,8 +94,11 @@ export class SimCluster {
   readonly stored: [place: number, message: StreamMessage][] = [];
   /** Chance that a message between processes arrives damaged. */
   damage = 0;
-  /** Dispatchers read session logs so much late, ms, drawn anew per message. */
+  /** Dispatchers read session logs so much late, ms; drawn anew per message. */
   lateViewMs = 0;
+  /** How late a dispatcher reads the next message of a session log, ms; scripts have their own. */
+  lateViewOf = (_dispatcher: string): number =>
+    this.lateViewMs === 0 ? 0 : this.lateViewMs * this.random();
   /** Gateways that were ended, and how long after their last stored report, ms. */
   readonly silentBeforeEndMs = new Map<string, number>();
   readonly #reportedAtMs = new Map<string, number>();
@@ -304,12 +307,9 @@ export class SimCluster {
 
   #busOf(bus: MemoryBus, role: 'gateway' | 'dispatcher'): Bus {
     let own = damaging(bus, this.random, () => this.damage);
-    if (role === 'dispatcher') own = late(own, bus.control.clock, () => this.#drawLate());
+    const { name, clock } = bus.control;
+    if (role === 'dispatcher') own = late(own, clock, () => this.lateViewOf(name));
     return this.#options.tamper?.(own, role, this.random) ?? own;
-  }
-
-  #drawLate(): number {
-    return this.lateViewMs === 0 ? 0 : this.lateViewMs * this.random();
   }
 
   runFor(spanMs: number): void {
