@@ -1,4 +1,4 @@
-/** Buses of simulated processes that are not as good as they could be, within what NATS promises. */
+/** Buses of simulated processes that are worse than they could be, within what NATS promises. */
 import type { Clock, Random } from '#base';
 import type { Bus, FollowOptions } from '#bus';
 import { SESSIONS_GROUP } from '#session-store';

@@ -118,7 +118,7 @@ export class Stage {
     this.until(() => answered, `SUBACK of ${topicFilter}`);
   }
 
-  /** Publishes `count` messages one after another and waits for their PUBACKs; returns their ids. */
+  /** Publishes messages one after another and waits for their PUBACKs; returns their ids. */
   publish(topic: string, count = 1): string[] {
     const ids: string[] = [];
     for (let i = 0; i < count; i++) {
