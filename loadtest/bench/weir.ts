@@ -43,7 +43,7 @@ async function brokerOf(cluster: DevCluster): Promise<Broker> {
   };
 }
 
-function certificatesOf(cluster: DevCluster): BenchCertificates {
+export function certificatesOf(cluster: DevCluster): BenchCertificates {
   const { ca, ...client } = cluster.certificates(CLIENT);
   const { cert, key } = cluster.certificates('server');
   return { ca, server: { cert, key }, client: { name: CLIENT, ...client } };
