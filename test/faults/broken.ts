@@ -8,6 +8,8 @@ export type BrokenWhat =
   | 'lost'
   /** More often than it was published. */
   | 'twice'
+  /** Again without DUP, in a run without faults. */
+  | 'without DUP'
   /** First arrivals of one publisher and topic in another order than published. */
   | 'order'
   /** Received though it was refused or taken back. */

@@ -1,5 +1,5 @@
 /**
- * Fault history — every strike with its times, and what else happened to processes.
+ * Fault history — every strike with its times, and what else happened to processes and clients.
  */
 import type { Fault } from './fault-plan.ts';
 
@@ -13,7 +13,7 @@ export interface Strike {
 
 export class FaultHistory {
   readonly strikes: Strike[] = [];
-  readonly notes: { readonly atMs: number; readonly text: string }[] = [];
+  readonly notes: { readonly atMs: number; readonly who: string; readonly text: string }[] = [];
   readonly #startMs = performance.now();
 
   begin(fault: Fault): Strike {
@@ -22,8 +22,9 @@ export class FaultHistory {
     return strike;
   }
 
-  note(text: string): void {
-    this.notes.push({ atMs: performance.now(), text });
+  /** Of a process or of a client. */
+  note(who: string, text: string): void {
+    this.notes.push({ atMs: performance.now(), who, text });
   }
 
   /** Whether `name` was under a fault at some time of this range. */
@@ -41,13 +42,14 @@ export class FaultHistory {
     return `${((ms - this.#startMs) / 1_000).toFixed(1)} s`;
   }
 
-  /** Lines of what happened from `beforeMs` before until `afterMs` after. */
-  around(atMs: number, beforeMs: number, afterMs: number): string[] {
+  /** Lines of what happened near a time to processes, and to `client`. */
+  around(client: string, atMs: number, beforeMs: number, afterMs: number): string[] {
     const near = ({ at }: { at: number }): boolean => at >= atMs - beforeMs && at <= atMs + afterMs;
     const strikes = this.strikes.map((strike) => ({ at: strike.fromMs, text: this.line(strike) }));
-    const notes = this.notes.map(({ atMs: at, text }) => ({
+    const told = this.notes.filter(({ who }) => who === client || isProcess(who));
+    const notes = told.map(({ atMs: at, who, text }) => ({
       at,
-      text: `${this.time(at).padStart(8)} ${text}`,
+      text: `${this.time(at).padStart(8)} ${who} ${text}`,
     }));
     const lines = [...strikes, ...notes].filter(near).toSorted((a, b) => a.at - b.at);
     return lines.map(({ text }) => text);
@@ -71,4 +73,8 @@ export class FaultHistory {
     }
     return counts;
   }
+}
+
+function isProcess(name: string): boolean {
+  return /^(?:gateway|dispatcher|router|nats|control)(?:-\d+)?$/.test(name);
 }

@@ -127,7 +127,7 @@ export class FaultStriker {
     const isLease = lines.some((line) => line.includes('gateway lease lost'));
     const nowMs = performance.now();
     const isExcused = this.#history.wasStruck(name, nowMs - LEASE_EXCUSE_MS, nowMs);
-    this.#history.note(`${name} ended by itself${isLease ? ', its lease lost' : ''}`);
+    this.#history.note(name, `ended by itself${isLease ? ', its lease lost' : ''}`);
     if (isLease) this.leasesLost += 1;
     if (isLease && isExcused) return;
     const shown = lines.slice(-LINES_SHOWN).join('\n      ');
@@ -154,7 +154,7 @@ export class FaultStriker {
       process.kill(pid, signal);
       return true;
     } catch {
-      this.#history.note(`${name} had ended before ${signal}`);
+      this.#history.note(name, `had ended before ${signal}`);
       return false;
     }
   }

@@ -5,7 +5,8 @@
  *           later); within a life that has ended, only before the last that came of its stream.
  * Excused:  what publishers sent again may come as often as it was sent; what nobody can know the
  *           fate of may come once, at any time.
- * Calm:     a run without faults also owes QoS 0, and knows no repeat without DUP.
+ * Calm:     a run without faults also owes QoS 0 to who is always there, and knows no repeat
+ *           without DUP.
  */
 import type { Broken } from './broken.ts';
 import type { Publication } from './ledger.ts';
@@ -70,18 +71,22 @@ export function compare(
 
 function isEntitled(life: Life, publication: Publication, calm: boolean): boolean {
   const { qos, fate, topic, number } = publication;
-  if (!life.matches(topic)) return false;
+  if (!life.matches(topic) || (qos > 0 && fate !== 'acknowledged')) return false;
   const isOver = life.endMs !== Infinity;
-  if (qos === 0 || life.options.qos === 0) return calm && !isOver;
-  if (fate !== 'acknowledged') return false;
+  if (qos === 0 || life.options.qos === 0) return calm && !isOver && staysPresent(life);
   return !isOver || number < life.lastNumber(publication);
+}
+
+/** QoS 0 is not kept for who is away, or on the way to another gateway. */
+function staysPresent({ options: { kind } }: Life): boolean {
+  return kind === 'clean' || kind === 'webhook';
 }
 
 function judgeRepeats(
   life: Life,
   { calm }: JudgementOptions,
 ): { duplicates: number; excused: number; broken: Broken[] } {
-  let [duplicates, excused, withDup] = [0, 0, life.redelivered];
+  let [duplicates, excused] = [0, 0];
   const list: Broken[] = [];
   for (const [publication, count] of life.counts) {
     if (publication.fate === 'refused') list.push(broken(life, 'refused', publication));
@@ -90,14 +95,13 @@ function judgeRepeats(
     excused += count - 1 - unasked;
     if (unasked === 0) continue;
     duplicates += unasked;
-    withDup -= unasked;
     if (isForbiddenTwice(life, publication)) list.push(broken(life, 'twice', publication));
   }
   // Redelivery is told by DUP; only a group may hand on what another member held.
-  const { kind, name } = life.options;
-  if (calm && withDup < 0 && kind === 'stored') {
-    const text = `${-withDup} repeats without DUP in a run without faults`;
-    list.push({ what: 'twice', who: name, text, atMs: performance.now() });
+  if (!calm || life.options.kind !== 'stored') return { duplicates, excused, broken: list };
+  for (const { publication, atMs } of life.repeatsWithoutDup) {
+    if (publication.repeats > 0 || isForbiddenTwice(life, publication)) continue;
+    list.push(broken(life, 'without DUP', publication, atMs));
   }
   return { duplicates, excused, broken: list };
 }

@@ -33,6 +33,9 @@ export interface Arrival {
   readonly retain: boolean;
 }
 
+/** To be shown; nobody reads more. */
+const REPEATS_KEPT_MAX = 100;
+
 interface First {
   readonly publication: Publication;
   readonly atMs: number;
@@ -51,8 +54,8 @@ export class Life {
   /** Seen to be wrong at once. */
   readonly broken: Broken[] = [];
   received = 0;
-  /** Repeats that came with DUP: redelivery as MQTT allows it to stored sessions. */
-  redelivered = 0;
+  /** Repeats that came without DUP, the first ones. */
+  readonly repeatsWithoutDup: First[] = [];
   readonly #last = new Map<string, First>();
   readonly #matching = new Map<string, boolean>();
 
@@ -93,7 +96,9 @@ export class Life {
     const count = (this.counts.get(publication) ?? 0) + 1;
     this.counts.set(publication, count);
     if (count === 1) this.#takeFirst(publication);
-    else if (arrival.dup) this.redelivered += 1;
+    else if (!arrival.dup && this.repeatsWithoutDup.length < REPEATS_KEPT_MAX) {
+      this.repeatsWithoutDup.push({ publication, atMs: performance.now() });
+    }
   }
 
   fault(what: Broken['what'], text: string, publication?: Publication): void {

@@ -68,7 +68,7 @@ function renderBroken({ history }: FaultReport, broken: readonly Broken[]): stri
   return first.flatMap(({ what, who, text, atMs }) => [
     '',
     `${what.toUpperCase()} ${who} at ${history.time(atMs)}: ${text}`,
-    ...history.around(atMs, BEFORE_MS, AFTER_MS).map((line) => `    ${line}`),
+    ...history.around(who, atMs, BEFORE_MS, AFTER_MS).map((line) => `    ${line}`),
   ]);
 }
 
@@ -78,7 +78,7 @@ export function writeReport(file: string, report: FaultReport, logs: string): vo
   const whole = {
     ...{ seed, run, roles, off: Object.fromEntries(off), sums },
     faults: history.strikes.map((strike) => history.line(strike)),
-    notes: history.notes.map(({ atMs, text }) => `${history.time(atMs)} ${text}`),
+    notes: history.notes.map(({ atMs, who, text }) => `${history.time(atMs)} ${who} ${text}`),
     broken: broken.map(({ publication, ...rest }) => ({
       ...rest,
       at: history.time(rest.atMs),

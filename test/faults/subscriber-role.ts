@@ -61,7 +61,7 @@ export class SubscriberRole implements Role {
   }
 
   async start(): Promise<void> {
-    const { run, ledger, entrance, random, isOn } = this.#ground;
+    const { run, ledger, entrance, random, history, isOn } = this.#ground;
     const filter = liveFilter(run);
     const isGroup = this.name === 'shared';
     if (isGroup)
@@ -71,7 +71,7 @@ export class SubscriberRole implements Role {
       const subscription = isGroup ? `$share/${run}/${filter}` : filter;
       const own = { name: `${run}-${who}`, role: who, subscription, filter };
       this.#subscribers.push(
-        new Subscriber({ ...own, ...kind, ...group, ledger, entrance, random }),
+        new Subscriber({ ...own, ...kind, ...group, ledger, entrance, random, history }),
       );
     }
     const isUp = (): boolean => this.#subscribers.every(({ isPresent }) => isPresent);

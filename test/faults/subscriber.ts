@@ -11,6 +11,7 @@
 import type { Random } from '#base';
 import type { Version } from '../fixtures/mqtt-client-encoder.ts';
 import type { Entrance } from './entrance.ts';
+import type { FaultHistory } from './fault-history.ts';
 import { Inbox } from './inbox.ts';
 import type { Ledger } from './ledger.ts';
 import { Life } from './life.ts';
@@ -36,6 +37,7 @@ export interface SubscriberOptions {
   readonly ledger: Ledger;
   readonly entrance: Entrance;
   readonly random: Random;
+  readonly history: FaultHistory;
   /** As in SUBSCRIBE, `$share/…` included. */
   readonly subscription: string;
   readonly filter: string;
@@ -127,7 +129,9 @@ export class Subscriber {
       connection.resume();
       return;
     }
-    if (random() < 0.5) connection.disconnect();
+    const isOrderly = random() < 0.5;
+    this.#note(isOrderly ? 'leaves with DISCONNECT' : 'leaves without a word');
+    if (isOrderly) connection.disconnect();
     else connection.destroy();
     this.#connection = undefined;
     this.#endCleanLife();
@@ -148,7 +152,7 @@ export class Subscriber {
           onOpen: (opened) => this.#use(opened),
           onPublish: (packet, from) => this.#inbox.publish(packet, from),
           onAck: (kind, identifier, _code, from) => this.#inbox.ack(kind, identifier, from),
-          onEnd: (_reason, from) => this.#lost(from),
+          onEnd: (reason, from) => this.#lost(from, reason),
         },
       });
       if (!this.#isSubscribed) await this.#subscribe(connection);
@@ -182,8 +186,11 @@ export class Subscriber {
     this.connections += 1;
     const before = this.#connection;
     this.#connection = connection;
-    before?.destroy();
     const { sessionPresent } = connection.connack;
+    const present = sessionPresent ? ', session present' : '';
+    const from = before?.isOpen === true ? ' while it is connected' : '';
+    this.#note(`is at ${this.#gateway}${present}${from}`);
+    before?.destroy();
     this.#judgeSession(sessionPresent);
     this.#inbox.use(connection, sessionPresent);
   }
@@ -219,8 +226,13 @@ export class Subscriber {
     return life;
   }
 
-  #lost(connection: MqttConnection): void {
+  #note(text: string): void {
+    this.options.history.note(this.options.name, text);
+  }
+
+  #lost(connection: MqttConnection, reason?: number): void {
     if (connection !== this.#connection) return;
+    this.#note(`lost ${this.#gateway}${reason === undefined ? '' : `, DISCONNECT ${reason}`}`);
     this.connectionsLost += 1;
     this.#connection = undefined;
     this.#endCleanLife();
