@@ -28,6 +28,11 @@ import type { LogRecordView } from './port.ts';
 import type { SkippedMessages } from './skipped-messages.ts';
 import type { WriterNumbers } from './writer-numbers.ts';
 
+/**
+ * Records are handed over for so long in one turn of the loop, ms; the rest waits for the next one.
+ * A socket gives megabytes in a turn: a second of work for who keeps retained messages.
+ */
+const TURN_MS = 8;
 /** How often it is looked whether records are wanted, and how far the log is, ms. */
 const PASS_OVER_LOOK_MS = 1_000;
 /**
@@ -88,6 +93,8 @@ export class LogFeed {
   #stopped = false;
   #closed = false;
   #draining = false;
+  /** When the first record of this turn of the loop was handed over. */
+  #turnStartMs: number | undefined;
   #lastSequence = 0;
   #headSequence = 0;
   #skippedRecords: number[];
@@ -225,8 +232,20 @@ export class LogFeed {
   #onMessage(message: StreamMessage): void {
     if (this.#closed || this.#heads !== undefined) return;
     this.#headSequence = Math.max(this.#headSequence, message.sequence);
-    if (this.#mayHandle() && this.#head === this.#queue.length) this.#handle(message);
-    else this.#queue.push(message);
+    if (this.#head < this.#queue.length || !this.#mayHandle()) this.#queue.push(message);
+    else if (this.#isTurnOver()) {
+      this.#queue.push(message);
+      this.#drainSoon();
+    } else this.#handle(message);
+  }
+
+  #isTurnOver(): boolean {
+    const { clock } = this.#o;
+    const nowMs = clock.nowMs();
+    if (this.#turnStartMs !== undefined) return nowMs - this.#turnStartMs >= TURN_MS;
+    this.#turnStartMs = nowMs;
+    clock.whenIdle(() => (this.#turnStartMs = undefined));
+    return false;
   }
 
   #mayHandle(): boolean {
@@ -244,6 +263,10 @@ export class LogFeed {
 
   #drain(): void {
     while (!this.#closed && this.#head < this.#queue.length && this.#mayHandle()) {
+      if (this.#isTurnOver()) {
+        this.#drainSoon();
+        break;
+      }
       const message = this.#queue[this.#head++];
       if (message !== undefined) this.#handle(message);
     }

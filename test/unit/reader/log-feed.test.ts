@@ -1,13 +1,28 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Clock } from '#base';
 import { MemoryCluster, SimClock } from '#bus';
 import { logStream, logStreamConfig, positionAfterRecord, RecordBuilder } from '#log';
 import { LogFeed } from '../../../lib/reader/log-feed.ts';
 import { seededRandom } from '../../fixtures/seeded-random.ts';
 
 /** A feed over a log partition in memory; `append` stores the next record. */
-function bench() {
+function bench(recordMs = 0) {
   const clock = new SimClock();
+  let workMs = 0;
+  const turns: number[] = [0];
+  /** Time passes while a record is handled. */
+  const working: Clock = {
+    nowMs: () => clock.nowMs() + workMs,
+    wallMs: () => clock.wallMs(),
+    after: (delayMs, task) => clock.after(delayMs, task),
+    cancel: (timer) => clock.cancel(timer),
+    whenIdle: (task) =>
+      clock.whenIdle(() => {
+        turns.push(0);
+        task();
+      }),
+  };
   const nats = new MemoryCluster(clock, seededRandom(1));
   nats.createStream(logStreamConfig(0, 1));
   const bus = nats.connect('reader');
@@ -16,14 +31,18 @@ function bench() {
   const state = { wanted: true, number: 0 };
   const feed = new LogFeed({
     bus,
-    clock,
+    clock: working,
     partition: 0,
     recovered: { checkpoint: 0, decided: 0, skippedRecords: [] },
     numbers: { note: () => true } as never,
     exactlyOnce: { closeAll: () => undefined } as never,
     skipped: {} as never,
     holds: () => true,
-    onRecord: ({ sequence }) => read.push(sequence),
+    onRecord: ({ sequence }) => {
+      workMs += recordMs;
+      read.push(sequence);
+      turns.push((turns.pop() ?? 0) + 1);
+    },
     onCopy: (sequence) => passed.push(sequence),
     onGap: () => assert.fail('no gap is expected'),
     onUnreadable: () => assert.fail('every record is readable'),
@@ -33,7 +52,7 @@ function bench() {
     const payload = new RecordBuilder().take(++state.number, 0);
     bus.append({ stream: logStream(0), subject: 'log.00.g.0', payload }, () => undefined);
   };
-  return { clock, feed, read, passed, state, append };
+  return { clock, feed, read, passed, state, append, turns };
 }
 
 describe('a feed whose records are not wanted', () => {
@@ -60,6 +79,22 @@ describe('a feed whose records are not wanted', () => {
     append();
     clock.run(12_500);
     assert.equal(read.at(-1), state.number);
+    feed.close();
+  });
+});
+
+describe('a feed whose records take long', () => {
+  it('hands over a few in a turn of the loop, and all of them in order', () => {
+    const { clock, feed, read, append, turns } = bench(5);
+    for (let i = 0; i < 20; i++) append();
+    clock.run(100);
+    feed.start();
+    clock.run(1_000);
+    assert.deepEqual(
+      read,
+      Array.from({ length: 20 }, (_, i) => i + 1),
+    );
+    assert.ok(Math.max(...turns) <= 2, `${Math.max(...turns)} records of 5 ms in one turn`);
     feed.close();
   });
 });
