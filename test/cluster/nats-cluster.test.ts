@@ -15,10 +15,10 @@ const PER_SECOND = 100;
 /** Kind, whether it hits the leader of LOG_00, and seconds: the shortest that shows something. */
 const STRIKES: readonly [StrikeKind, 'leader' | 'other', number][] = [
   ['kill', 'leader', 0],
-  ['pause', 'other', 8],
+  ['pause', 'leader', 8],
   ['cut', 'other', 5],
   ['kill', 'other', 0],
-  ['outage', 'leader', 2],
+  ['outage', 'other', 1],
 ];
 
 test('nothing is lost and nobody is cut off, whatever happens to nats-servers', async (t) => {
