@@ -113,4 +113,37 @@ describe('OwnerLink', () => {
     }
     assert.ok(link.unanswered(99 * 100 + 2_001));
   });
+
+  it('takes no range before the answers that were sent before it', () => {
+    link.welcome(1, 10);
+    const behind = (answers: number, from: number, to: number): RangeReader =>
+      Object.assign(range(1, from, to), { answers });
+    assert.ok(link.answer(1, 0));
+    assert.ok(!link.answer(1, 0), 'repeated');
+    assert.equal(hear(behind(1, 10, 20)), 'take');
+    assert.equal(hear(behind(2, 20, 30)), 'ignore');
+    assert.deepEqual(sent, [{ t: 'again', inc: 'g1', epoch: 1, from: 20, answers: 1 }]);
+    assert.ok(!link.answer(3, 10), 'the second one is missing');
+    assert.equal(sent.length, 1, 'and was asked for');
+    assert.ok(link.answer(2, 20));
+    assert.ok(!link.answer(4, 30));
+    assert.deepEqual(sent.at(-1), { t: 'again', inc: 'g1', epoch: 1, from: 20, answers: 2 });
+    assert.equal(hear(behind(2, 20, 30), 40), 'take');
+    link.hello(1);
+    assert.ok(!link.answer(1, 50), 'the same owner goes on counting');
+    link.hello(2);
+    assert.ok(link.answer(1, 60), 'another one begins anew');
+  });
+
+  it('knows the durable checkpoint, and whether its owner has begun', () => {
+    link.welcome(1, 10);
+    assert.ok(!link.isHeard);
+    hear(Object.assign(range(1, 10, 20), { checkpoint: 9 }));
+    hear(Object.assign(range(1, 20, 30), { checkpoint: 7 }));
+    assert.deepEqual([link.checkpoint, link.isHeard], [9, true]);
+    link.hello(2);
+    assert.ok(!link.isHeard);
+    hear(Object.assign(range(1, 30, 40), { checkpoint: 30 }));
+    assert.deepEqual([link.checkpoint, link.isHeard], [9, false]);
+  });
 });

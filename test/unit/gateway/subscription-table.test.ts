@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { topicMatchesFilter } from '#topics';
+import type { StayReceiver } from '../../../services/gateway/filter-entry.ts';
 import type { Subscription } from '../../../services/gateway/port.ts';
 import { SubscriptionTable, topicKey } from '../../../services/gateway/subscription-table.ts';
 import { publishView } from '../../fixtures/publish-view.ts';
@@ -189,5 +190,49 @@ describe('SubscriptionTable', () => {
       c.handed.map(({ payload }) => payload),
       ['8'],
     );
+  });
+
+  it('offers QoS 1 of a stored session to its stay, from its own starts on', () => {
+    const table = new SubscriptionTable(1);
+    const client = new RecordingClient(1);
+    const offered: string[] = [];
+    const stay: StayReceiver = {
+      offer: (_, position, view, qos) => void offered.push(`${position} ${view.qos}/${qos}`),
+    };
+    const publish = (position: number, qos: 0 | 1 = 1): void => {
+      const view = publishView({ topic: 't', payload: `${position}`, qos });
+      table.route('t').deliver(view, 0, position);
+    };
+    const restored = { ...subscription('t', { subscriptionIdentifier: 1 }), stay, starts: [20] };
+    const entry = table.add(client, restored, () => 1, true);
+    publish(20);
+    publish(21);
+    publish(22, 0);
+    assert.deepEqual(
+      offered.splice(0),
+      ['21 1/1'],
+      'X is what counts, not the answer to its filter',
+    );
+    assert.equal(client.handed.length, 0, 'QoS 0 waits for that answer');
+    table.effective(0, 1, 10);
+    table.settle([{ done: 15 }]);
+    assert.ok(entry.pending, 'this gateway is not where the session was');
+    table.settle([{ done: 20 }]);
+    assert.ok(!entry.pending);
+    publish(23, 0);
+    assert.equal(client.handed.length, 1);
+    // New on this connection: it counts from where its filter does.
+    const subscribed = { ...subscription('#', { subscriptionIdentifier: 2 }), stay };
+    const young = table.add(client, { ...subscribed, starts: [23], waits: true }, () => 2);
+    const identifiers = (position: number): readonly number[] | undefined =>
+      table.match(client, 't', 0, position)?.delivery.subscriptionIdentifiers;
+    assert.deepEqual(identifiers(30), [1]);
+    table.effective(0, 2, 40);
+    assert.deepEqual([identifiers(20), identifiers(40), identifiers(41)], [undefined, [1], [1, 2]]);
+    table.add(client, { ...subscribed, starts: [40] }, () => 3, true);
+    assert.deepEqual([identifiers(40), identifiers(41), young.pending], [[1], [1, 2], true]);
+    assert.equal(table.match(new RecordingClient(2), 't', 0, 50), undefined);
+    publish(50);
+    assert.deepEqual(offered, ['50 1/1'], 'once, however many match');
   });
 });
