@@ -15,8 +15,8 @@ const PER_SECOND = 100;
 /** Kind, whether it hits the leader of LOG_00, and seconds: the shortest that shows something. */
 const STRIKES: readonly [StrikeKind, 'leader' | 'other', number][] = [
   ['kill', 'leader', 0],
-  ['pause', 'leader', 8],
-  ['cut', 'other', 5],
+  ['pause', 'leader', 7],
+  ['cut', 'other', 4],
   ['kill', 'other', 0],
   ['outage', 'other', 1],
 ];
