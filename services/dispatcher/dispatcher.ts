@@ -12,7 +12,7 @@ import { SessionView } from '#session-store';
 import { CONSUMED_TABLE, FILED_FOR_TABLE } from './filed-store.ts';
 import { OUT_TABLE } from './out-table.ts';
 import { GroupBoard } from './group-board.ts';
-import { GROUP_TABLE } from './group-store.ts';
+import { GROUP_OVER_TABLE, GROUP_TABLE } from './group-store.ts';
 import { type DispatchLimits, PartitionOwner } from './partition-owner.ts';
 import { SessionBoard } from './session-board.ts';
 import { Switchboard } from './switchboard.ts';
@@ -30,6 +30,7 @@ const RESIDENT_TABLES: ReadonlySet<number> = new Set([
   FIRED_TABLE,
   FIRED_NUMBER_TABLE,
   GROUP_TABLE,
+  GROUP_OVER_TABLE,
 ]);
 /** Repeats of unanswered things, every so many beacons. */
 const BEACONS_PER_TICK = 2;

@@ -2,14 +2,17 @@
  * Group store — shared subscriptions and their messages in the state log (docs/adr/0013).
  *
  * Shape: table 5: number → start and text of a group (resident); table 10: group, position, topic
- *        hash and size, all in the key → message. So recovery reads no messages.
+ *        hash and size, all in the key → message. So recovery reads no messages. Table 11: number →
+ *        positions that are done above the checkpoint, of gateways that have ended (resident).
  * Cost:  in memory the state log's index: one object per filed message and group.
  */
 import type { Position } from '#log';
 import type { StateTables } from '#state';
+import { decodeGenerations, encodeGenerations } from './generation-list.ts';
 
 export const GROUP_TABLE = 5;
 export const GROUP_MESSAGE_TABLE = 10;
+export const GROUP_OVER_TABLE = 11;
 
 export interface StoredGroup {
   readonly number: number;
@@ -43,6 +46,21 @@ export class GroupStore {
 
   remove(number: number): void {
     this.#state.delete(GROUP_TABLE, number.toString(36));
+    this.removeOver(number);
+  }
+
+  /** `over` ascends. */
+  putOver(number: number, over: readonly Position[]): void {
+    this.#state.put(GROUP_OVER_TABLE, number.toString(36), encodeGenerations(over));
+  }
+
+  removeOver(number: number): void {
+    this.#state.delete(GROUP_OVER_TABLE, number.toString(36));
+  }
+
+  over(number: number): Position[] {
+    const value = this.#state.peek(GROUP_OVER_TABLE, number.toString(36));
+    return value === undefined ? [] : decodeGenerations(value);
   }
 
   groups(): StoredGroup[] {

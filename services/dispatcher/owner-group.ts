@@ -4,7 +4,11 @@
  */
 import type { Position } from '#log';
 import { type GroupEntry, GroupQueue } from './group-queue.ts';
+import type { GroupStore } from './group-store.ts';
 import type { QueueLimits } from './session-queues.ts';
+
+/** Bytes of a section beside its group's text and one message, and some more. */
+const SECTION_ROOM_BYTES = 64;
 
 export class OwnerGroup {
   /** `$share/NAME/FILTER`. */
@@ -18,6 +22,10 @@ export class OwnerGroup {
   readonly held = new Map<Position, string>();
   /** … and which are over. */
   readonly finished = new Set<Position>();
+  /** Done above the durable checkpoint: gateways know it, too, as long as they live. */
+  #over: Position[] = [];
+  /** Highest position of what was put into the store of these; 0: nothing. */
+  #storedTo: Position = 0;
 
   constructor(text: string, number: number, start: Position) {
     this.text = text;
@@ -71,6 +79,47 @@ export class OwnerGroup {
       if (this.held.get(position) === incarnation) this.held.delete(position);
     }
     return this.queue.back(incarnation, positions);
+  }
+
+  /** Whether a frame can carry so many bytes beside the group's text. */
+  fits(bytes: number, payloadBytesMax: number): boolean {
+    // A character is three bytes at most; the exact length matters to giants only.
+    const needed = bytes + 3 * this.text.length + SECTION_ROOM_BYTES;
+    return payloadBytesMax === 0 || needed <= payloadBytesMax;
+  }
+
+  /** What an earlier owner had stored of what was done. */
+  recover(over: readonly Position[], checkpoint: Position): void {
+    this.#over = over.filter((position) => position > checkpoint);
+    this.#storedTo = Math.max(0, ...over.slice(-1));
+    for (const position of this.#over) this.finished.add(position);
+  }
+
+  done(position: Position): void {
+    this.#over.push(position);
+  }
+
+  /** A gateway names it when it answers hello. */
+  learnDone(position: Position): void {
+    this.finished.add(position);
+    this.#over.push(position);
+  }
+
+  /** A gateway that knew of some ends: from now on the store does. */
+  storeOver(store: GroupStore, checkpoint: Position): void {
+    this.#over = this.#over.filter((position) => position > checkpoint);
+    if (this.#over.length === 0) return;
+    this.#over.sort((a, b) => a - b);
+    this.#storedTo = this.#over.at(-1) ?? 0;
+    store.putOver(this.number, this.#over);
+  }
+
+  /** The durable checkpoint has moved: what is below is not dispatched again. */
+  forgetOver(store: GroupStore, checkpoint: Position): void {
+    this.#over = this.#over.filter((position) => position > checkpoint);
+    if (this.#storedTo === 0 || this.#storedTo > checkpoint) return;
+    this.#storedTo = 0;
+    store.removeOver(this.number);
   }
 
   /** Everything up to here has been dispatched: nothing below comes again. */

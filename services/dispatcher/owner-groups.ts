@@ -22,8 +22,6 @@ import { DEFAULT_QUEUE_LIMITS, type QueueLimits } from './session-queues.ts';
 import type { UndurableLimit } from './undurable-limit.ts';
 import { UnfiledMessages } from './unfiled-messages.ts';
 
-/** Bytes of a section beside its group's text and one message, and some more. */
-const SECTION_ROOM_BYTES = 64;
 /** Where in a message its expiry stands (record.md: length, flags, expiry). */
 const EXPIRY_OFFSET = 5;
 
@@ -99,7 +97,11 @@ export class OwnerGroups implements GroupUser {
     for (const stored of this.#store.groups()) {
       this.#numbers = Math.max(this.#numbers, stored.number);
       if (board.revive(stored.text) === undefined) this.#store.remove(stored.number);
-      else byNumber.set(stored.number, this.#add(stored.text, stored.number, stored.start));
+      else {
+        const group = this.#add(stored.text, stored.number, stored.start);
+        group.recover(this.#store.over(stored.number), context.checkpoint);
+        byNumber.set(stored.number, group);
+      }
     }
     for (const { text } of board.groups) {
       if (!this.#groups.has(text)) this.#begin(text, context.checkpoint);
@@ -130,7 +132,7 @@ export class OwnerGroups implements GroupUser {
       const group = this.#groups.get(text);
       if (group === undefined) continue;
       for (const position of decodePositions(held)) group.held.set(position, incarnation);
-      for (const position of decodePositions(finished)) group.finished.add(position);
+      for (const position of decodePositions(finished)) group.learnDone(position);
     }
   }
 
@@ -183,22 +185,14 @@ export class OwnerGroups implements GroupUser {
       const group = this.#groups.get((groups[i] as BoardGroup).text);
       if (group === undefined || group.knows(position)) continue;
       const { messageStart, messageEnd, view } = reader;
-      if (!this.#fits(group, messageEnd - messageStart)) continue;
+      if (!group.fits(messageEnd - messageStart, this.#o.context.bus.payloadBytesMax)) {
+        this.#o.counters.oversized++;
+        continue;
+      }
       message ??= Buffer.from(record.payload.subarray(messageStart, messageEnd));
       const hash = hashBytes(view.buffer, view.topicStart + 2, view.topicEnd);
       this.#take(group, position, hash, view.expiresAtSeconds, message);
     }
-  }
-
-  /** False: no frame can carry it beside the group's text. */
-  #fits({ text }: OwnerGroup, bytes: number): boolean {
-    const { context, counters } = this.#o;
-    const { payloadBytesMax } = context.bus;
-    // A character is three bytes at most; the exact length matters to giants only.
-    const needed = bytes + 3 * text.length + SECTION_ROOM_BYTES;
-    if (payloadBytesMax === 0 || needed <= payloadBytesMax) return true;
-    counters.oversized++;
-    return false;
   }
 
   #take(
@@ -357,13 +351,16 @@ export class OwnerGroups implements GroupUser {
   #done(group: OwnerGroup, position: Position): void {
     const entry = group.queue.done(position);
     group.held.delete(position);
+    group.done(position);
     if (entry !== undefined) this.#forget(group, entry);
     else if (position > this.#o.position()) group.finished.add(position);
   }
 
   gatewayEnded(incarnation: string): void {
     this.#channels.delete(incarnation);
+    const { durableCheckpoint } = this.#o.context.state;
     for (const group of this.#groups.values()) {
+      group.storeOver(this.#store, durableCheckpoint);
       const count = group.gone(incarnation);
       this.#o.counters.groupRedelivered += count;
       if (count > 0) this.#dirty.add(group);
@@ -394,6 +391,10 @@ export class OwnerGroups implements GroupUser {
     this.#stir();
     // Below what was dispatched nothing comes again.
     const position = this.#o.position();
-    for (const group of this.#groups.values()) group.passed(position);
+    const { durableCheckpoint } = this.#o.context.state;
+    for (const group of this.#groups.values()) {
+      group.passed(position);
+      group.forgetOver(this.#store, durableCheckpoint);
+    }
   }
 }

@@ -260,7 +260,7 @@ class Core implements GatewayCore {
     return new Promise((resolve) => {
       const look = (): void => {
         // Sessions put away say exactly what they have got: else it would come twice.
-        const isPut = this.#p.stays.ended.size === 0;
+        const isPut = this.#p.stays.ended.size === 0 && this.#p.shared.isTold;
         const idle = isPut && this.#p.appenders.every((appender) => appender.idle);
         if (!idle && clock.nowMs() < deadlineMs) clock.after(10, look);
         else this.#membership.leave(() => this.#shut(resolve));

@@ -69,12 +69,17 @@ export class GroupPart {
     this.partition = partition;
   }
 
-  /** Who is to get a message of this topic; undefined: it has to wait. */
-  choose(topic: number): GroupMember | undefined {
+  /**
+   * Who is to get a message of this topic; undefined: it has to wait. One that has waited does not
+   * go on to a slow member while another has twice its room: that one gets it when nothing is open.
+   */
+  choose(topic: number, hasWaited: boolean): GroupMember | undefined {
     const holder = this.#topics.get(topic);
     if (holder === undefined) return this.group.roomiest();
     const member = this.group.members.get(holder.at.client);
-    return member?.shared.mayTake === true ? member : undefined;
+    if (member?.shared.mayTake !== true) return undefined;
+    const { room } = member.shared;
+    return hasWaited && (this.group.roomiest()?.shared.room ?? 0) > 2 * room ? undefined : member;
   }
 
   give(held: HeldMessage, to: SharedClient, ticket: number): void {

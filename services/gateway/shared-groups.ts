@@ -74,6 +74,11 @@ export class SharedGroups {
     return count;
   }
 
+  /** The owners know what is done and given back. */
+  get isTold(): boolean {
+    return this.#reports.every((reports) => reports.isTold);
+  }
+
   group(text: string): SharedGroup | undefined {
     return this.#groups.get(text);
   }
@@ -171,7 +176,7 @@ export class SharedGroups {
     const held: HeldMessage = { part, position, topic, at: undefined, message: undefined };
     part.held.set(position, held);
     const mayGo = part.waiting.length === 0 || !part.waiting.some((other) => other.topic === topic);
-    const member = mayGo ? part.choose(topic) : undefined;
+    const member = mayGo ? part.choose(topic, false) : undefined;
     if (member !== undefined) return this.#give(held, member, view);
     const length = messageLength(view);
     held.message = Buffer.allocUnsafe(length);
@@ -218,7 +223,7 @@ export class SharedGroups {
     const blocked = new Set<number>();
     for (const held of waiting) {
       const { topic, message, position } = held;
-      const member = blocked.has(topic) ? undefined : part.choose(topic);
+      const member = blocked.has(topic) ? undefined : part.choose(topic, true);
       if (member === undefined || message === undefined) {
         blocked.add(topic);
         part.waiting.push(held);

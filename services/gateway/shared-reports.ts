@@ -60,6 +60,11 @@ export class SharedReports {
     this.#o = options;
   }
 
+  /** The owner has heard everything. */
+  get isTold(): boolean {
+    return this.#count === 0 && this.#sent.length === 0;
+  }
+
   setWindow(group: string, count: number): void {
     this.#windows.set(group, count);
     this.#o.plan();
