@@ -1,12 +1,15 @@
 /**
- * Log room — how much of its limit the log of an owned partition takes, and for how long it will do.
+ * Log room — how much of its limit the log of an owned partition takes, and how long it will do.
  *
- * Shape: the stream's state every LOOK_MS; growth from the last two. A log that grows because a
- *        reader stands still shows here long before it is full and publishers get 0x97.
+ * Shape: the stream's state every LOOK_MS; growth from the last two. A log that grows because
+ *        a reader stands still shows here long before it is full and publishers get 0x97.
  */
 import type { Clock, Timer } from '#base';
 import type { Bus } from '#bus';
 import { logStream } from '#log';
+import type { StateLog } from '#state';
+import type { LogFeed } from './log-feed.ts';
+import type { PartitionFigures } from './port.ts';
 
 /** One question to the stream's leader, ms. */
 const LOOK_MS = 5_000;
@@ -53,4 +56,23 @@ export class LogRoom {
     this.bytesMax = bytesMax;
     this.#seenAtMs = nowMs;
   }
+}
+
+/** What metrics show of an owned partition. */
+export function figuresOf(
+  partition: number,
+  feed: LogFeed,
+  state: StateLog,
+  room: LogRoom,
+): PartitionFigures {
+  return {
+    partition,
+    lagRecords: Math.max(0, feed.headSequence - feed.lastSequence),
+    logBytes: room.bytes,
+    logBytesMax: room.bytesMax,
+    logSecondsLeft: room.secondsLeft,
+    stateBytes: state.totalBytes,
+    stateLiveBytes: state.liveBytes,
+    stateRecordsWritten: state.recordsWritten,
+  };
 }

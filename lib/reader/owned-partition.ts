@@ -13,7 +13,7 @@ import { StateLog, type StateProgress } from '#state';
 import { ExactlyOnce } from './exactly-once.ts';
 import { LeaseTrimmer } from './lease-trimmer.ts';
 import { LogFeed } from './log-feed.ts';
-import { LogRoom } from './log-room.ts';
+import { figuresOf, LogRoom } from './log-room.ts';
 import { LogTrimmer } from './log-trimmer.ts';
 import type {
   LogRecordView,
@@ -106,16 +106,7 @@ export class OwnedPartition {
   get figures(): PartitionFigures | undefined {
     const [feed, state, room] = [this.#feed, this.#state, this.#room];
     if (feed === undefined || state === undefined || room === undefined) return undefined;
-    return {
-      partition: this.#o.partition,
-      lagRecords: Math.max(0, feed.headSequence - feed.lastSequence),
-      logBytes: room.bytes,
-      logBytesMax: room.bytesMax,
-      logSecondsLeft: room.secondsLeft,
-      stateBytes: state.totalBytes,
-      stateLiveBytes: state.liveBytes,
-      stateRecordsWritten: state.recordsWritten,
-    };
+    return figuresOf(this.#o.partition, feed, state, room);
   }
   get epoch(): number {
     return this.#lease.takenAt;

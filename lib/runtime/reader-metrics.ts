@@ -1,4 +1,6 @@
-/** What every reader of the log shows about its partitions, by reader group; read at scrape time. */
+/**
+ * What every reader of the log shows about its partitions, by reader group; read at scrape time.
+ */
 import type { Metrics, Sample } from './metrics.ts';
 
 /** As lib/reader has it. */

@@ -54,7 +54,9 @@ export interface SessionRecord {
   readonly cursor: readonly Position[];
   readonly inFlight: readonly InFlight[];
   readonly sessionExpirySeconds: number;
-  /** Wall clock at which a session without connection ends; Infinity: never. Connected: Infinity. */
+  /**
+   * Wall clock at which a session without connection ends; Infinity: never. Connected: Infinity.
+   */
   readonly expiresAtMs: number;
 }
 

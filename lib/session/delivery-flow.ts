@@ -8,8 +8,9 @@
  *
  * Order:  what cannot be sent at once waits in the backlog, and all that comes later behind it.
  * Quota:  the window counts each delivery from its identifier to PUBACK, PUBCOMP or PUBREC ≥ 0x80.
- * Ticket: of a stored session or a shared subscription; told back once, when its delivery is acknowledged or dropped by
- *         name. What is neither when the connection ends is forgotten here: the core knows it.
+ * Ticket: of a stored session or a shared subscription; told back once, when its delivery is
+ *         acknowledged or dropped by name. What is neither when the connection ends is forgotten
+ *         here: the core knows it.
  * Cost:   no allocation but for what has to wait; a clean session keeps tickets once it has one.
  * Calls:  the port may call back in the middle of a call (`deliver`, `outStored`, the end): own
  *         state is changed first, and `#advance` never runs twice at once.

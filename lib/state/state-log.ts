@@ -35,7 +35,9 @@ export interface StateLogOptions {
   /** Revision of the write that took the partition. */
   readonly epoch: number;
   readonly cacheBytesMax?: number;
-  /** Tables whose values stay in memory, for `peek`: small values that are looked at all the time. */
+  /**
+   * Tables whose values stay in memory, for `peek`: small values that are looked at all the time.
+   */
   readonly residentTables?: ReadonlySet<number>;
   /**
    * What the fence is: the last sequence of the stream, or of the subject where others may append

@@ -1,8 +1,8 @@
 /**
  * Out table — QoS 2 deliveries to stored sessions that have begun (docs/adr/0014).
  *
- * Shape: table 6 of the home's state log, generation, partition and position → packet identifier and
- *        state (resident); beside it a map per generation.
+ * Shape: table 6 of the home's state log, generation, partition and position → packet identifier
+ *        and state (resident); beside it a map per generation.
  * Bound: a session's packet identifiers, and what is finished above the position up to which all is
  *        acknowledged; the gateway bounds that by its windows.
  */

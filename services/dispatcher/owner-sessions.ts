@@ -81,7 +81,7 @@ export class OwnerSessions implements BoardUser {
       state,
       counters,
       (bytes) => limit.put(bytes),
-      (session) => this.#endFull(session),
+      (slot) => this.#endFull(slot),
       options.queueLimits,
     );
     this.jobs = new FilingJobs({
@@ -180,7 +180,8 @@ export class OwnerSessions implements BoardUser {
 
   /** Fences the last home's session log and recovers it. */
   prepare(onReady: () => void): void {
-    const { bus, clock, partition, epoch, giveUp } = this.#o.context;
+    const { context } = this.#o;
+    const { bus, clock, partition, epoch } = context;
     this.#recovery = StateLog.recover(
       {
         bus,
@@ -189,7 +190,7 @@ export class OwnerSessions implements BoardUser {
         partition,
         epoch,
         expectationOf: 'subject',
-        onFenced: () => giveUp([]),
+        onFenced: () => context.giveUp([]),
       },
       (log) => {
         this.#recovery = undefined;
@@ -225,10 +226,11 @@ export class OwnerSessions implements BoardUser {
 
   #makeHome(log: StateLog): SessionHome {
     const { context, board, switchboard, claims, links } = this.#o;
-    const { partition, partitions, clock, bus, state, holds } = context;
+    const { partition, partitions, clock, bus, state } = context;
     const isAlive = (incarnation: string): boolean => switchboard.line(incarnation) !== undefined;
     const { view } = board;
     const records = view.recordsOf(partition);
+    const holds = (): boolean => context.holds();
     const appender = new WillAppender({ bus, clock, state, home: partition, holds });
     this.#appender = appender;
     this.#wills = new WillKeeper({ clock, state, partitions, appender, isAlive });
@@ -304,7 +306,10 @@ export class OwnerSessions implements BoardUser {
   }
 
   /** Its queue is full: its home is asked, as an operator asks, until the session is gone. */
-  #endFull({ record, generation }: BoardSession): void {
+  #endFull(slot: number): void {
+    const session = this.#o.board.sessionAt(slot);
+    if (session === undefined) return;
+    const { record, generation } = session;
     const { bus, clock, partitions } = this.#o.context;
     const nowMs = clock.nowMs();
     if (nowMs - (this.#fullSinceMs.get(generation) ?? -Infinity) < END_AGAIN_MS) return;

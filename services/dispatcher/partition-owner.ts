@@ -119,11 +119,16 @@ export class PartitionOwner implements PartitionLogic, LineUser {
       interest: board.interest,
       hello: (incarnation) => this.#voice.tell(incarnation, { t: 'hello', p, epoch }),
     });
-    this.#mail = new GatewayMail({
-      partition: p,
+    this.#mail = this.#makeMail();
+  }
+
+  #makeMail(): GatewayMail {
+    const { clock, partition, epoch } = this.#c;
+    return new GatewayMail({
+      partition,
       epoch,
       clock,
-      board,
+      board: this.#board,
       links: this.#links,
       sender: this.#sender,
       sessions: this.#sessions,

@@ -4,7 +4,8 @@
  * Shape: stateless: each request says after which position; a page is PAGE_ENTRIES entries or
  *        PAGE_BYTES, one larger message alone. What has expired is left out; the page says up to
  *        where it reaches, so the gateway goes on behind it.
- * Pace:  READS_MAX pages are read at once per partition; who asks meanwhile waits. Reading never runs in the dispatch loop.
+ * Pace:  READS_MAX pages are read at once per partition; who asks meanwhile waits. Reading never
+ *        runs in the dispatch loop.
  */
 import type { Clock } from '#base';
 import type { Position } from '#log';

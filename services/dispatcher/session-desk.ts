@@ -2,8 +2,9 @@
  * Session desk — what gateways ask of a partition's owner about stored sessions (S4, S5, S9, S10).
  *
  * Shape: requests that can be answered are, at once; `live` waits here until its conditions hold,
- *        `seen` until the view has the revision. A question about a stay that the view does not have
- *        yet, or about a queue that is being filed, waits for that: it is asked right after CONNECT.
+ *        `seen` until the view has the revision. A question about a stay that the view does not
+ *        have yet, or about a queue that is being filed, waits for that: it is asked right after
+ *        CONNECT.
  * Chain: an answer X is one of the numbered answers of its gateway's link; those that the gateway
  *        may have missed are sent again with what it asks for again.
  * Full:  one waiting `live` per session; `seen` per gateway, home and revision; EARLY_MAX early

@@ -1,8 +1,9 @@
 /**
- * Session home — decides about client identifiers and writes what is kept of their sessions: records,
- * wills, QoS 2 deliveries (docs/adr/0012 S1, 0014).
+ * Session home — decides about client identifiers and writes what is kept of their sessions:
+ * records, wills, QoS 2 deliveries (docs/adr/0012 S1, 0014).
  *
- * Shape: claims, changes, steps and releases come in, decisions go out when what they put is durable.
+ * Shape: claims, changes, steps and releases come in, decisions go out when what they put is
+ *        durable.
  * Take-over: who holds the identifier is asked to leave first; its release brings the exact cursor.
  *        After LEAVE_WAIT_MS it is taken without.
  * Pace:  sessions at an ended gateway become offline, and expired ones end, SESSIONS_PER_TICK at a

@@ -1,8 +1,8 @@
 /**
  * Session records — the records whose home this partition is, and their revision (S1).
  *
- * Shape: a map client identifier → record, begun with what the view has read, written through to the
- *        session log; newer than any view by what is under way.
+ * Shape: a map client identifier → record, begun with what the view has read, written through to
+ *        the session log; newer than any view by what is under way.
  * Cost:  one object per session, shared with the view until it changes.
  */
 import type { Clock } from '#base';

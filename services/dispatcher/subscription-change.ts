@@ -1,4 +1,6 @@
-/** Subscription change — what SUBSCRIBE and UNSUBSCRIBE make of a stored session's subscriptions. */
+/**
+ * Subscription change — what SUBSCRIBE and UNSUBSCRIBE make of a stored session's subscriptions.
+ */
 import type { GatewayMessage } from '#frames';
 import type { Position } from '#log';
 import type { SessionRecord, StoredSubscription } from '#session-store';

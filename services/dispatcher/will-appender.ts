@@ -1,10 +1,10 @@
 /**
  * Will appender — appends fired wills to the log, each once, whoever dies (docs/adr/0014).
  *
- * Shape: fired records in table 8 of the home's state log, number → partition and record (resident);
- *        per partition one append under way, in the order of the numbers, as writer `will-<home>`.
- *        Acknowledged: the entry goes. A successor repeats what is there; readers skip a number
- *        that is not above the writer's last.
+ * Shape: fired records in table 8 of the home's state log, number → partition and record
+ *        (resident); per partition one append under way, in the order of the numbers, as writer
+ *        `will-<home>`. Acknowledged: the entry goes. A successor repeats what is there; readers
+ *        skip a number that is not above the writer's last.
  * Full:  a full log, an outage: repeated for ever, a few times a second; the entries wait.
  */
 import type { Clock } from '#base';

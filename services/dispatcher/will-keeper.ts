@@ -1,8 +1,8 @@
 /**
  * Will keeper — the wills of all connections whose home is here (MQTT 5 §3.1.2.5, docs/adr/0014).
  *
- * Shape: table 7 of the home's state log, client identifier → connection, delay, time at which it is
- *        due, and the message (resident). One per client identifier: a will is its connection's.
+ * Shape: table 7 of the home's state log, client identifier → connection, delay, time at which it
+ *        is due, and the message (resident). One per client identifier: a will is its connection's.
  * Fires: moves wills that are due into records for the will appender, within one turn, so that one
  *        state record holds both. A will that was due while there was no home fires at recovery.
  * Cost:  a will in memory per connection that has one. Looking for those of an ended gateway walks

@@ -5,7 +5,8 @@
  * Shape: per connection the open deliveries by packet identifier, and a line of steps: those of a
  *        turn go together, one message under way, repeated until `stepped` comes; what comes
  *        meanwhile goes with the next one. Nobody waits for *finished*: it goes along.
- * No queue: a retained message has no place in one. It gets one below all others, by its identifier,
+ * No queue: a retained message has no place in one. It gets one below all others, by its
+ *           identifier,
  *        so that a later connection knows that the identifier was used and closes it by PUBREL.
  * Bound: the session's packet identifiers.
  */

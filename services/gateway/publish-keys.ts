@@ -2,9 +2,9 @@
  * Publish keys — what makes a QoS 2 PUBLISH of a stored session one message, however often its
  * client sends it (protocol 25, docs/adr/0015).
  *
- * Shape: a key for the record; per connection the partition of each identifier that is open, so that
- *        its release goes where the PUBLISH went. One of an earlier connection may be in any: its
- *        release goes to all.
+ * Shape: a key for the record; per connection the partition of each identifier that is open, so
+ *        that its release goes where the PUBLISH went. One of an earlier connection may be in any:
+ *        its release goes to all.
  * Full:  a log that is full takes no release: it is appended again at `tick`, PUBCOMP waits.
  * Clean: a clean session needs no key: nothing of it is sent again after its connection.
  */
