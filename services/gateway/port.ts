@@ -54,9 +54,9 @@ export interface LocalClient {
    * name, QoS ≥ 1 ends the client as `slow_consumer` (protocol 31).
    *
    * `ticket` > 0 names a delivery of a stored session or a shared subscription: `settled(ticket)`
-   * follows once, when the client has acknowledged it or it was dropped by name. The core then never lets the buffer get
-   * full (`hasCapacity`). `packetIdentifier` > 0: sent before the last connection ended, to be
-   * sent again under this identifier with DUP.
+   * follows once, when the client has acknowledged it or it was dropped by name. The core then
+   * never lets the buffer get full (`hasCapacity`). `packetIdentifier` > 0: sent before the last
+   * connection ended, to be sent again under this identifier with DUP.
    */
   deliver(
     view: PublishView,
