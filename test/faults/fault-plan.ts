@@ -59,9 +59,9 @@ const ROWS: readonly Row[] = [
   { weight: 1, group: 'router', way: 'stop' },
   { weight: 2, group: 'nats', way: 'kill' },
   { weight: 1, group: 'nats', way: 'term' },
-  { weight: 2, group: 'nats', way: 'stop' },
-  { weight: 1, group: 'outage', way: 'kill' },
-  { weight: 1, group: 'outage', way: 'stop' },
+  { weight: 1, group: 'nats', way: 'stop' },
+  { weight: 0.5, group: 'outage', way: 'kill' },
+  { weight: 0.5, group: 'outage', way: 'stop' },
 ];
 
 export class FaultPlan {

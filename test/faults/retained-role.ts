@@ -2,8 +2,8 @@
  * Retained role — one publisher of retained messages, and a reader who subscribes again and again.
  *
  * A new subscription gets of each topic one retained message, and after it, without a gap, what
- * has taken its place since, live: at least up to what had its PUBACK when SUBSCRIBE was sent. Where
- * the place changed between the two, all comes live. A repeat may land late, and be what is kept.
+ * has taken its place since, live: at least up to what had its PUBACK when SUBSCRIBE was sent.
+ * Where the place changed between the two, all comes live. A repeat may land late, and be kept.
  */
 import type { IPublishPacket } from 'mqtt-packet';
 import type { Broken } from './broken.ts';

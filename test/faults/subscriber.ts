@@ -69,8 +69,10 @@ export class Subscriber {
   constructor(options: SubscriberOptions) {
     this.options = options;
     const isSlow = options.habit === 'pauses';
+    const askedMaximum = isSlow ? SLOW_RECEIVE_MAXIMUM : RECEIVE_MAXIMUM;
     this.#inbox = new Inbox(this.#newLife(), {
-      receiveMaximum: isSlow ? SLOW_RECEIVE_MAXIMUM : RECEIVE_MAXIMUM,
+      // 3.1.1 cannot ask.
+      receiveMaximum: options.version === 5 ? askedMaximum : 65_535,
       ackDelayMs: isSlow ? SLOW_ACK_MS : 0,
     });
     this.#done = this.#run();
