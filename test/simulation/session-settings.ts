@@ -61,6 +61,15 @@ export const SESSION_SETTINGS: readonly HistorySetting[] = [
     joinGateway: 0.2,
     coreLoss: 0.02,
   },
+  {
+    name: 'stored: gateways come and go in order',
+    ...DEVICES,
+    pace: 2,
+    slow: 0.2,
+    leaveGateway: 0.2,
+    joinGateway: 0.2,
+    storedIsExact: true,
+  },
   { name: 'stored: core messages lost', ...DEVICES, pace: 2, slow: 0.2, coreLoss: 0.08 },
   { name: 'stored: core messages damaged', ...DEVICES, pace: 2, slow: 0.2, damage: 0.05 },
   {
