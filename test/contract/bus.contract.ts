@@ -31,6 +31,7 @@ export function busContract(
       const newStream = async (more?: Partial<StreamConfig>): Promise<string> => {
         const stream = `S${++streams}`;
         await bus.ensureStream({ name: stream, subjects: [`${stream}.>`], replicas, ...more });
+        if (replicas > 1) await untilReached(new Probe(harness, bus), stream);
         return stream;
       };
       fixture = { harness, bus, probe: new Probe(harness, bus), newStream };
@@ -43,6 +44,17 @@ export function busContract(
     followTests(use);
     if (!withoutOutages) outageTests(use);
   });
+}
+
+/**
+ * That a stream listens is known to its leader first, and to the client's server a moment later;
+ * until then appends are undecided. This one is refused when it gets through.
+ */
+async function untilReached(probe: Probe, stream: string): Promise<void> {
+  const never = { expectedLastSequence: Number.MAX_SAFE_INTEGER };
+  while ((await probe.append(stream, `${stream}.probe`, '', never)).kind !== 'refused') {
+    await probe.harness.pass(10);
+  }
 }
 
 function coreTests(use: () => Fixture): void {
