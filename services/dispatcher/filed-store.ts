@@ -66,13 +66,13 @@ export class FiledStore {
     return this.#messages.get(position);
   }
 
-  /** Files the message (borrowed bytes) for these sessions; sorts the list. */
+  /** Files the message (borrowed bytes) for these sessions; sorts the list, keeps nothing of it. */
   file(
     position: Position,
     bytes: Buffer,
     expiresAtSeconds: number,
     publishedAtSeconds: number,
-    generations: number[],
+    generations: Float64Array,
   ): void {
     let message = this.#messages.get(position);
     if (message === undefined) {
@@ -82,13 +82,13 @@ export class FiledStore {
       this.#state.put(FILED_TABLE, keyOf(position), Buffer.from(bytes));
     }
     message.waiting += generations.length;
-    generations.sort((a, b) => a - b);
+    if (!isAscending(generations)) generations.sort();
     for (let i = 0; i < generations.length; i += LIST_LENGTH_MAX) {
-      this.#putList(position, message, generations.slice(i, i + LIST_LENGTH_MAX));
+      this.#putList(position, message, generations.subarray(i, i + LIST_LENGTH_MAX));
     }
   }
 
-  #putList(position: Position, message: FiledMessage, generations: readonly number[]): void {
+  #putList(position: Position, message: FiledMessage, generations: Float64Array): void {
     const list = encodeGenerations(generations);
     const value = Buffer.allocUnsafe(LIST_HEADER_BYTES + list.length);
     value.writeUInt32BE(message.bytes, 0);
@@ -201,6 +201,13 @@ export class FiledStore {
   *remembered(): Generator<number> {
     for (const key of this.#state.keys(CONSUMED_TABLE)) yield Number.parseInt(key, 36);
   }
+}
+
+function isAscending(numbers: Float64Array): boolean {
+  for (let i = 1; i < numbers.length; i++) {
+    if ((numbers[i] as number) < (numbers[i - 1] as number)) return false;
+  }
+  return true;
 }
 
 function keyOf(number: number): string {

@@ -8,11 +8,12 @@ import { Fault } from '#base';
 const VARINT_BYTES_MAX = 8;
 
 /** `generations` ascends. */
-export function encodeGenerations(generations: readonly number[]): Buffer {
+export function encodeGenerations(generations: ArrayLike<number>): Buffer {
   const bytes = Buffer.allocUnsafe(generations.length * VARINT_BYTES_MAX);
   let at = 0;
   let last = 0;
-  for (const generation of generations) {
+  for (let i = 0; i < generations.length; i++) {
+    const generation = generations[i] as number;
     let difference = generation - last;
     last = generation;
     while (difference >= 0x80) {

@@ -6,7 +6,8 @@
  *        and what it missed is being filed by a FilingJob. live: its gateway has it.
  * Rule:  filed is the rule; only a gateway's request makes live, at X; `liveAfter` is the X that a
  *        gateway told a new owner: up to there it is filed again.
- * Cost:  per QoS ≥ 1 message a look-up in the board, per matching session a look at its mode.
+ * Cost:  per QoS ≥ 1 message a look-up in the board, per matching session a look at its mode; what
+ *        is looked at for each of them lies in arrays, for there may be 50,000.
  */
 import type { Position, RecordReader } from '#log';
 import type { SessionRecord } from '#session-store';
@@ -39,7 +40,7 @@ export class PartitionSessions {
   /** Highest turn of the stay that was answered (S4, S5). */
   #turns = new Uint32Array(64);
   #liveAfter = new Float64Array(64).fill(Infinity);
-  readonly #targets: BoardSession[] = [];
+  #targets = new Uint32Array(64);
 
   constructor(options: PartitionSessionsOptions) {
     this.#o = options;
@@ -57,9 +58,10 @@ export class PartitionSessions {
    * A session that this owner sees for the first time. `last`: at or below it nothing is filed;
    * `liveAfter`: its gateway has it from there on (S8), Infinity: it is filed.
    */
-  begin({ slot }: BoardSession, last: Position, liveAfter: Position): void {
+  begin(session: BoardSession, last: Position, liveAfter: Position): void {
+    const { slot } = session;
     this.#reserve(slot);
-    this.#o.queues.begin(slot, last);
+    this.#o.queues.begin(session, last);
     this.#turns[slot] = 0;
     this.#modes[slot] = FILED;
     this.#liveAfter[slot] = liveAfter;
@@ -142,32 +144,49 @@ export class PartitionSessions {
     position: Position,
     record: TailRecord,
     reader: RecordReader,
-    isFor: (session: BoardSession, position: Position) => boolean = this.#isFiled,
+    isFor?: (session: BoardSession) => boolean,
   ): void {
-    const { board, queues, partition } = this.#o;
-    const subscriptions = board.route(topic);
-    if (subscriptions.length === 0) return;
+    const { board, queues } = this.#o;
+    const numbers = board.route(topic);
+    if (numbers.length === 0) return;
+    if (this.#targets.length < numbers.length) this.#targets = new Uint32Array(numbers.length * 2);
     const targets = this.#targets;
-    targets.length = 0;
-    for (let i = 0; i < subscriptions.length; i++) {
-      const { session, stored } = subscriptions[i] as BoardSubscription;
-      if (position <= queues.last(session.slot) || !isFor(session, position)) continue;
-      if (stored.starts !== undefined && position <= (stored.starts[partition] ?? 0)) continue;
-      if (stored.noLocal && isOwn(session, record, reader)) continue;
+    let count = 0;
+    for (let i = 0; i < numbers.length; i++) {
+      const number = numbers[i] as number;
+      const slot = board.slotOf(number);
+      if (position <= queues.last(slot)) continue;
+      if (isFor === undefined) {
+        if (!this.#isFiled(slot, position)) continue;
+      } else if (!isFor(board.subscription(number).session)) continue;
+      if (board.isConditional(number)) {
+        if (!this.#isMeant(board.subscription(number), position, record, reader)) continue;
+      }
       // At most once, however many of its subscriptions match.
-      queues.raiseLast(session.slot, position);
-      targets.push(session);
+      queues.raiseLast(slot, position);
+      targets[count++] = slot;
     }
-    if (targets.length > 0) queues.file(position, record, reader, targets);
+    if (count > 0) queues.file(position, record, reader, targets, count);
   }
 
-  readonly #isFiled = ({ slot }: BoardSession, position: Position): boolean => {
+  #isMeant(
+    { session, stored }: BoardSubscription,
+    position: Position,
+    record: TailRecord,
+    reader: RecordReader,
+  ): boolean {
+    const { starts, noLocal } = stored;
+    if (starts !== undefined && position <= (starts[this.#o.partition] ?? 0)) return false;
+    return !(noLocal && isOwn(session, record, reader));
+  }
+
+  #isFiled(slot: number, position: Position): boolean {
     if (this.#modes[slot] !== FILED) return false;
     if (position <= (this.#liveAfter[slot] as number)) return true;
     this.#modes[slot] = LIVE;
     this.#liveAfter[slot] = Infinity;
     return false;
-  };
+  }
 
   /** Everything up to X has passed without a match: it is live all the same. */
   #settle(slot: number): void {

@@ -55,10 +55,10 @@ export interface BoardUser {
 
 interface CachedRoute {
   generation: number;
-  subscriptions: readonly BoardSubscription[];
+  numbers: readonly number[];
 }
 
-const NOBODY: readonly BoardSubscription[] = [];
+const NOBODY: readonly number[] = [];
 
 export class SessionBoard {
   readonly view: SessionView;
@@ -68,6 +68,10 @@ export class SessionBoard {
   readonly #users = new Set<BoardUser>();
   readonly #subscriptions: (BoardSubscription | undefined)[] = [];
   readonly #freeNumbers: number[] = [];
+  /** By number of a subscription: slot of its session, and whether it is not for everything. */
+  #slotsOf = new Uint32Array(64);
+  #conditional = new Uint8Array(64);
+  readonly #bySlot: (BoardSession | undefined)[] = [];
   readonly #freeSlots: number[] = [];
   readonly #routes = new Map<string, CachedRoute>();
   readonly #matched: number[] = [];
@@ -108,36 +112,47 @@ export class SessionBoard {
     this.#users.delete(user);
   }
 
-  /** Subscriptions with QoS ≥ 1 for the topic; do not keep. */
-  route(key: string): readonly BoardSubscription[] {
+  sessionAt(slot: number): BoardSession | undefined {
+    return this.#bySlot[slot];
+  }
+
+  // ---- subscriptions by their number; what is asked for each of very many lies in arrays
+
+  subscription(number: number): BoardSubscription {
+    return this.#subscriptions[number] as BoardSubscription;
+  }
+  slotOf(number: number): number {
+    return this.#slotsOf[number] as number;
+  }
+  /** It has starts, or No Local: some messages that match are not for it. */
+  isConditional(number: number): boolean {
+    return this.#conditional[number] === 1;
+  }
+
+  /** Numbers of the subscriptions with QoS ≥ 1 for the topic; do not keep. */
+  route(key: string): readonly number[] {
     if (this.#index.filterCount === 0) return NOBODY;
     const { generation } = this.#index;
     const cached = key === this.#lastKey ? this.#lastRoute : this.#routes.get(key);
     if (cached !== undefined && cached.generation === generation) {
       this.#lastKey = key;
       this.#lastRoute = cached;
-      return cached.subscriptions;
+      return cached.numbers;
     }
-    const subscriptions = this.#match(key);
+    const numbers = this.#match(key);
     if (cached !== undefined) {
       cached.generation = generation;
-      cached.subscriptions = subscriptions;
+      cached.numbers = numbers;
     } else if (key.length <= CACHED_TOPIC_BYTES_MAX) {
       if (this.#routes.size >= ROUTES_MAX) this.#routes.clear();
-      this.#routes.set(key, { generation, subscriptions });
+      this.#routes.set(key, { generation, numbers });
     }
-    return subscriptions;
+    return numbers;
   }
 
-  #match(key: string): readonly BoardSubscription[] {
+  #match(key: string): readonly number[] {
     const count = this.#index.matchInto(key, this.#matched);
-    if (count === 0) return NOBODY;
-    const subscriptions: BoardSubscription[] = [];
-    for (let i = 0; i < count; i++) {
-      const subscription = this.#subscriptions[this.#matched[i] as number];
-      if (subscription !== undefined) subscriptions.push(subscription);
-    }
-    return subscriptions;
+    return count === 0 ? NOBODY : this.#matched.slice(0, count);
   }
 
   #onChange({ before, after }: SessionChange): void {
@@ -158,6 +173,7 @@ export class SessionBoard {
   #begin(record: SessionRecord): void {
     const slot = this.#freeSlots.pop() ?? this.#slots++;
     const session = new BoardSession(record, slot);
+    this.#bySlot[slot] = session;
     this.#byGeneration.set(record.generation, session);
     this.#subscribe(session);
     for (const user of this.#users) user.onSession(session);
@@ -168,6 +184,7 @@ export class SessionBoard {
     this.#byGeneration.delete(session.generation);
     for (const subscription of session.subscriptions) this.#drop(subscription);
     session.subscriptions = [];
+    this.#bySlot[session.slot] = undefined;
     this.#freeSlots.push(session.slot);
   }
 
@@ -180,7 +197,7 @@ export class SessionBoard {
       const { topicFilter } = stored;
       const known = old.get(topicFilter);
       old.delete(topicFilter);
-      if (known !== undefined) known.stored = stored;
+      if (known !== undefined) this.#note(known, stored);
       subscriptions.push(known ?? this.#add(session, stored));
     }
     for (const gone of old.values()) this.#drop(gone);
@@ -191,11 +208,31 @@ export class SessionBoard {
     const number = this.#freeNumbers.pop() ?? this.#subscriptions.length;
     const subscription = { session, number, stored };
     this.#subscriptions[number] = subscription;
+    this.#reserve(number);
+    this.#slotsOf[number] = session.slot;
+    this.#note(subscription, stored);
     const { topicFilter } = stored;
     // Its messages are the group's, not the session's (ADR 0013).
     if (isSharedFilter(topicFilter)) this.#groups?.sessionNames(topicFilter);
     else this.#index.add(keyOf(topicFilter), number);
     return subscription;
+  }
+
+  #note(subscription: BoardSubscription, stored: StoredSubscription): void {
+    subscription.stored = stored;
+    const { starts, noLocal } = stored;
+    this.#conditional[subscription.number] = starts !== undefined || noLocal ? 1 : 0;
+  }
+
+  #reserve(number: number): void {
+    const size = this.#slotsOf.length;
+    if (number < size) return;
+    const slotsOf = new Uint32Array(size * 2);
+    slotsOf.set(this.#slotsOf);
+    this.#slotsOf = slotsOf;
+    const conditional = new Uint8Array(size * 2);
+    conditional.set(this.#conditional);
+    this.#conditional = conditional;
   }
 
   #drop({ number, stored }: BoardSubscription): void {

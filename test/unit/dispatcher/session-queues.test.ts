@@ -40,10 +40,10 @@ class Fixture {
       this.tables,
       this.counters,
       () => undefined,
-      (session) => this.overflows.push(session.slot),
+      (slot) => this.overflows.push(slot),
       limits,
     );
-    for (const { slot } of this.sessions) this.queues.begin(slot, 0);
+    for (const session of this.sessions) this.queues.begin(session, 0);
   }
 
   file(position: number, slots: readonly number[], payload = 'x', expiresAtSeconds = 0): void {
@@ -53,10 +53,9 @@ class Fixture {
     const payloadBytes = builder.take(1, position * 1_000);
     const reader = new RecordReader(payloadBytes);
     reader.next();
-    const targets = slots.map((slot) => this.sessions[slot] as BoardSession);
-    for (const { slot } of targets) this.queues.raiseLast(slot, position);
+    for (const slot of slots) this.queues.raiseLast(slot, position);
     const record = { sequence: 1, payload: payloadBytes, incarnation: 'g' };
-    this.queues.file(position, record, reader, targets);
+    this.queues.file(position, record, reader, slots, slots.length);
   }
 
   consume(slot: number, upTo: number): void {
