@@ -37,6 +37,8 @@ export interface ConnectionEvents {
 
 export interface ConnectionOptions {
   readonly port: number;
+  /** Name of what listens there, for the history. */
+  readonly gateway?: string;
   readonly version: Version;
   readonly clientIdentifier: string;
   /** 0: a clean session. */

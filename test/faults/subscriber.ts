@@ -147,7 +147,7 @@ export class Subscriber {
     this.#gateway = door.gateway;
     try {
       const connection = await MqttConnection.open({
-        ...{ port: door.port, version, clientIdentifier: name },
+        ...{ ...door, version, clientIdentifier: name },
         expirySeconds: isStored ? EXPIRY_SECONDS : 0,
         receiveMaximum: this.#inbox.options.receiveMaximum,
         events: {
@@ -191,7 +191,7 @@ export class Subscriber {
     const { sessionPresent } = connection.connack;
     const present = sessionPresent ? ', session present' : '';
     const from = before?.isOpen === true ? ' while it is connected' : '';
-    this.#note(`is at ${this.#gateway}${present}${from}`);
+    this.#note(`is at ${connection.options.gateway}${present}${from}`);
     before?.destroy();
     this.#judgeSession(sessionPresent);
     this.#inbox.use(connection, sessionPresent);
@@ -234,7 +234,8 @@ export class Subscriber {
 
   #lost(connection: MqttConnection, reason?: number): void {
     if (connection !== this.#connection) return;
-    this.#note(`lost ${this.#gateway}${reason === undefined ? '' : `, DISCONNECT ${reason}`}`);
+    const why = reason === undefined ? '' : `, DISCONNECT ${reason}`;
+    this.#note(`lost ${connection.options.gateway}${why}`);
     this.connectionsLost += 1;
     this.#connection = undefined;
     this.#endCleanLife();
