@@ -199,10 +199,12 @@ export class SessionHome {
   }
 
   #grantOf(record: SessionRecord): GrantedSession {
-    const { generation, stay, revision, subscriptions, cursor, inFlight } = record;
+    const { generation, stay, revision, subscriptions, inFlight } = record;
     // A session that began with this attach was not there before.
     const present = Math.floor(generation / this.#o.partitions) !== stay;
     const outs = this.#o.outs.entries(generation);
+    const acknowledged = this.#o.outs.acknowledged(generation);
+    const cursor = record.cursor.map((known, p) => Math.max(known, acknowledged[p] ?? 0));
     return { present, generation, stay, revision, subscriptions, cursor, inFlight, outs };
   }
 
@@ -221,7 +223,7 @@ export class SessionHome {
     if (pending !== undefined) {
       const { claim } = pending;
       if (claim.inc === inc && claim.connection === connection) this.#dropPending(clientIdentifier);
-      else this.#goOn(clientIdentifier);
+      else if (isStay) this.#goOn(clientIdentifier);
     }
     if (leaving === undefined && record === undefined && !hadWill) return decide(inc, decision);
     // Also when another has it: what ended the stay, perhaps unknown to its gateway, is at or below
@@ -231,11 +233,12 @@ export class SessionHome {
   }
 
   #leave(record: SessionRecord, leaving: LeavingSession | undefined): void {
-    const { records, clock } = this.#o;
+    const { records, outs, clock } = this.#o;
     const sessionExpirySeconds = leaving?.sessionExpirySeconds ?? record.sessionExpirySeconds;
     const ends = sessionExpirySeconds === 0 || this.#deletions.has(record.generation);
     if (ends) return this.#end(record);
     const cursor = record.cursor.map((known, p) => Math.max(known, leaving?.cursor[p] ?? 0));
+    outs.replaced(record.generation, leaving?.inFlight ?? []);
     records.put({
       ...record,
       revision: records.nextRevision(),
@@ -315,7 +318,9 @@ export class SessionHome {
     wills.gatewayEnded(incarnation, (clientIdentifier) => this.#expirySeconds(clientIdentifier));
     for (const [clientIdentifier, { claim }] of this.#pending) {
       if (claim.inc === incarnation) this.#dropPending(clientIdentifier);
-      else this.#goOn(clientIdentifier);
+      else if (records.get(clientIdentifier)?.at?.incarnation === incarnation) {
+        this.#goOn(clientIdentifier);
+      }
     }
   }
 
