@@ -5,7 +5,7 @@
  *          without a map.
  * Ends:    once, with what the home has to know: the cursor and what is in flight.
  */
-import { type GrantedSession, type LeavingSession, OUT_SENT } from '#frames';
+import { type GrantedSession, type LeavingSession, OUT_FINISHED, OUT_SENT } from '#frames';
 import type { Position } from '#log';
 import type { PublishView } from '#mqtt';
 import type { Departure } from '#session';
@@ -41,10 +41,21 @@ export class Stay implements StayTerms, StayReceiver {
       { length: host.partitions },
       (_, p) => new StayPartition(host, this, p, session.cursor[p] ?? 0),
     );
-    for (const [packetIdentifier, partition, position] of session.inFlight) {
-      this.parts[partition]?.inherited.add(position, packetIdentifier);
+    this.#inherit(session);
+  }
+
+  /**
+   * A QoS 2 delivery that is open took its identifier after the last end of a stay was written:
+   * what that end names under the same identifier was acknowledged.
+   */
+  #inherit({ inFlight, outs = [] }: GrantedSession): void {
+    const open = new Set(outs.filter((out) => out[3] !== OUT_FINISHED).map(([id]) => id));
+    for (const [packetIdentifier, partition, position] of inFlight) {
+      const inherited = this.parts[partition]?.inherited;
+      if (open.has(packetIdentifier)) inherited?.addDone(position);
+      else inherited?.add(position, packetIdentifier);
     }
-    for (const [packetIdentifier, partition, position, state] of session.outs ?? []) {
+    for (const [packetIdentifier, partition, position, state] of outs) {
       const inherited = this.parts[partition]?.inherited;
       if (state === OUT_SENT) inherited?.addQos2(position, packetIdentifier);
       else inherited?.addDone(position);

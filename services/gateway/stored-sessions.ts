@@ -60,7 +60,7 @@ export class StoredSessions {
     this.#o.outs.begin(client, home, outs);
     const identifiers = (state: number): number[] =>
       outs.filter((out) => out[3] === state).map(([packetIdentifier]) => packetIdentifier);
-    const known = new Set(outs.map(([packetIdentifier]) => packetIdentifier));
+    const known = new Set([...identifiers(OUT_SENT), ...identifiers(OUT_RECEIVED)]);
     const others = outcome.inFlight.map(([packetIdentifier]) => packetIdentifier);
     return {
       sessionPresent: outcome.present,
