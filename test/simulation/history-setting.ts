@@ -33,6 +33,8 @@ export interface HistorySetting {
   readonly lateViewMs?: number;
   /** How many clean subscribers come; default 1 = two a second. */
   readonly cleanPace?: number;
+  /** Share of publishes, and of devices' subscriptions, with QoS 2. */
+  readonly qos2?: number;
   /** Publishes per step of 20 ms; default 3. */
   readonly publishes?: number;
   // Stored sessions.

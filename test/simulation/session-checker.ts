@@ -49,6 +49,7 @@ export class SessionChecker {
       if (place < 0) fail(`I2: ${id} delivered to ${who}, but not in the log`);
       this.#checkStart(who, life, receipt, place);
       const before = first.get(id);
+      if (before?.qos === 2 && qos === 2) fail(`I6: ${id} twice with QoS 2 at ${who}`);
       // A copy for each of two subscriptions is allowed (MQTT 5 §3.3.4): one of them with QoS 0.
       if (before !== undefined && (before.qos === 0) !== (qos === 0)) continue;
       if (before !== undefined) {

@@ -116,7 +116,8 @@ export class SessionTraffic {
   #subscribe(client: StoredClient): void {
     const { random } = this.#cluster;
     const at = Math.floor(random() * FILTERS.length);
-    client.subscribe(FILTERS[at] ?? 'c', at === 0 && random() < 0.5 ? 0 : 1, at + 1);
+    const qos = random() < (this.#setting.qos2 ?? 0) ? 2 : 1;
+    client.subscribe(FILTERS[at] ?? 'c', at === 0 && random() < 0.5 ? 0 : qos, at + 1);
   }
 
   #connect(device: Device): void {

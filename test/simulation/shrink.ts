@@ -1,6 +1,6 @@
 /**
- * Shrinks a failing history: shorter, and with fewer kinds of faults, as long as it still fails with
- * the same seed. What is left is printed, so that it can be run again.
+ * Shrinks a failing history: shorter, and with fewer kinds of faults, as long as it still fails
+ * with the same seed. What is left is printed, so that it can be run again.
  */
 import { History, type HistorySetting } from './history.ts';
 import type { Tamper } from './sim-cluster.ts';

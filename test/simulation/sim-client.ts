@@ -20,7 +20,7 @@ export interface Received {
 export interface SimPublish {
   readonly topic: string;
   readonly id: string;
-  readonly qos: 0 | 1;
+  readonly qos: 0 | 1 | 2;
   /** Payload bytes; at least those of the id. */
   readonly bytes?: number;
   readonly expirySeconds?: number;
@@ -54,6 +54,8 @@ export class SimClient implements LocalClient {
   readonly #core: GatewayCore;
   readonly #clock: Clock;
   readonly #waiting = new Map<number, string>();
+  /** Tokens of QoS 2 publishes. */
+  readonly #releasing = new Set<number>();
   readonly #subscribed = new Set<string>();
   #token = 0;
 
@@ -108,10 +110,12 @@ export class SimClient implements LocalClient {
   publish(message: SimPublish): void {
     const { topic, id, qos, bytes = 0, expirySeconds = -1, retain, clears } = message;
     const token = ++this.#token;
-    if (qos === 1) this.#waiting.set(token, id);
+    if (qos > 0) this.#waiting.set(token, id);
+    if (qos === 2) this.#releasing.add(token);
     const payload = clears === true ? '' : `${id} `.padEnd(bytes, 'x');
     const view = publishView({ topic, payload, qos, retain: retain === true });
     view.messageExpiryIntervalSeconds = expirySeconds;
+    view.packetIdentifier = qos === 2 ? identifierOf(token) : 0;
     this.#core.publish(this, view, topic, token);
   }
 
@@ -146,10 +150,18 @@ export class SimClient implements LocalClient {
     if (id === undefined) this.problems.push(`an append was decided twice, or never made`);
     else if (outcome === 'stored') this.acknowledged.push(id);
     this.#waiting.delete(token);
+    if (this.#releasing.delete(token) && outcome === 'stored') {
+      this.#core.releasePublish(this, identifierOf(token));
+    }
   }
 
   close(reason: Reason): void {
     this.closedFor ??= reason;
     this.#core.disconnect(this, LOST);
   }
+}
+
+/** Packet identifier of a publish. */
+function identifierOf(token: number): number {
+  return (token % 65_535) + 1;
 }

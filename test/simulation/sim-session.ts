@@ -13,7 +13,7 @@ import { topicMatchesFilter } from '#topics';
 /** A filter of a life, from SUBSCRIBE to UNSUBSCRIBE. Numbers are those of publishes. */
 export interface Subscribed {
   readonly topicFilter: string;
-  readonly qos: 0 | 1;
+  readonly qos: 0 | 1 | 2;
   readonly subscriptionIdentifier: number;
   /** Messages published from here on are owed; Infinity: no SUBACK came. */
   from: number;
@@ -44,6 +44,7 @@ export interface Receipt {
 export interface Sent {
   readonly id: string;
   readonly topic: string;
+  readonly qos: 0 | 1 | 2;
 }
 
 export class Life {
@@ -51,6 +52,8 @@ export class Life {
   readonly received: Receipt[] = [];
   /** Sent and not acknowledged, as the last connection left it: by identifier. */
   inFlight = new Map<number, Sent>();
+  /** QoS 2 deliveries that were begun and not finished, by identifier. */
+  readonly openQos2 = new Map<number, Sent>();
   /** Everything that was ever sent under an identifier. */
   readonly sentUnder = new Map<number, Set<string>>();
   /** Shortest span that its end may have been told with. */
@@ -66,6 +69,12 @@ export class Life {
   constructor(expirySeconds: number) {
     this.expirySeconds = expirySeconds;
     this.expirySecondsMax = expirySeconds;
+  }
+
+  nameSent(identifier: number, id: string): void {
+    const known = this.sentUnder.get(identifier);
+    if (known === undefined) this.sentUnder.set(identifier, new Set([id]));
+    else known.add(id);
   }
 
   /** Subscriptions that may be there. */
@@ -91,7 +100,7 @@ export class Life {
   /** SUBSCRIBE: a new entry, unless there is one. */
   subscribe(
     topicFilter: string,
-    qos: 0 | 1,
+    qos: 0 | 1 | 2,
     subscriptionIdentifier: number,
     notBelow: readonly string[],
   ): Subscribed {
@@ -133,6 +142,8 @@ export class SimSession {
   readonly lives: Life[] = [];
   readonly problems: string[] = [];
   life: Life | undefined;
+  /** Identifiers of QoS 2 messages that the client has and for which no PUBREL has come. */
+  readonly openQos2 = new Set<number>();
   /** The next CONNECT has to be a clean start. */
   unsure = false;
   /** Nothing goes wrong in this history but what the clients do. */
@@ -168,6 +179,7 @@ export class SimSession {
     this.#endLife();
     if (grant.subscriptions.length > 0) this.fail('a new session has subscriptions');
     if (grant.inFlight.length > 0) this.fail('a new session has deliveries in flight');
+    this.openQos2.clear();
     const next = new Life(attempt.sessionExpirySeconds);
     this.life = next;
     this.lives.push(next);
@@ -253,7 +265,8 @@ export class SimSession {
     }
     if (!this.exact) return;
     for (const identifier of there) {
-      if (!life.inFlight.has(identifier)) this.fail(`${identifier} is no longer in flight`);
+      if (life.inFlight.has(identifier) || life.openQos2.has(identifier)) continue;
+      this.fail(`${identifier} is no longer in flight`);
     }
     for (const [identifier, sent] of life.inFlight) {
       if (there.includes(identifier) || !life.wants(sent)) continue;

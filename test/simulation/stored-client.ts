@@ -1,28 +1,21 @@
 /**
- * A connection of a stored session at a simulated gateway, in the place of the real edge.
+ * A connection of a stored session at a simulated gateway, in the place of the real edge: the real
+ * delivery flow between the core and a simulated device.
  *
- * Shape: a backlog and a window of unacknowledged deliveries, acknowledged first in, first out, at
- *        the client's own pace. What happens to the session stands in its ledger.
- * Lost:  a client that is gone without a word (`vanish`) takes nothing any more, but its gateway
+ * Lost:  a device that is gone without a word (`vanish`) takes nothing any more, but its gateway
  *        goes on delivering until it notices.
  */
-import type { Clock, Random, Reason, Timer } from '#base';
+import type { Clock, Random, Reason } from '#base';
 import type { PublishView } from '#mqtt';
-import type { SessionGrant } from '#session';
+import type { SessionGrant, SessionPort } from '#session';
 import { topicMatchesFilter } from '#topics';
+import { DeliveryFlow } from '../../lib/session/delivery-flow.ts';
 import type { Delivery, GatewayCore, LiveHold, LocalClient } from '../../services/gateway/port.ts';
 import { payloadTextOf, topicTextOf } from '../fixtures/publish-view.ts';
-import type { Life, Receipt, Sent, SimSession } from './sim-session.ts';
+import { type AnswerKind, DeviceEnd, type Manner } from './device-end.ts';
+import type { Life, Sent, SimSession } from './sim-session.ts';
 
-/** How a client takes its messages. */
-export interface Manner {
-  /** Until an acknowledgement, ms, drawn evenly. */
-  readonly acknowledgesAfterMs: readonly [min: number, max: number];
-  /** Deliveries that may await it. */
-  readonly receiveMaximum: number;
-  /** Deliveries that may wait besides. */
-  readonly backlogMax: number;
-}
+export type { Manner } from './device-end.ts';
 
 export interface StoredConnect {
   readonly connectionNumber: number;
@@ -45,21 +38,9 @@ export interface SimDoor {
   readonly deliveredLive: readonly string[];
 }
 
-interface Pending extends Sent {
-  readonly qos: 0 | 1 | 2;
-  readonly ticket: number;
-  /** Under which it was sent before; 0 = never. */
-  readonly before: number;
-  readonly expiresAtSeconds: number;
-}
-
-interface InFlight extends Pending {
-  readonly identifier: number;
-  readonly receipt: Receipt | undefined;
-  dueMs: number;
-}
-
-const PAUSED_RETRY_MS = 20;
+/** Bytes that a small delivery counts for in a backlog. */
+const SMALL_BYTES = 300;
+const RETAINED: Sent = { id: '', topic: '', qos: 2 };
 
 export class StoredClient implements LocalClient {
   readonly connectionNumber: number;
@@ -68,13 +49,10 @@ export class StoredClient implements LocalClient {
   readonly cleanStart: boolean;
   readonly sessionExpirySeconds: number;
   readonly will = undefined;
+  readonly deliveryCountMax = 65_535;
   readonly session: SimSession;
   readonly askedAtMs: number;
   hold: LiveHold | undefined;
-  /** Takes and acknowledges nothing until it is false again. */
-  stalled = false;
-  /** Takes, but acknowledges nothing until it is false again. */
-  mute = false;
   closedFor: Reason | undefined;
   granted: SessionGrant | Reason | undefined;
   life: Life | undefined;
@@ -83,15 +61,16 @@ export class StoredClient implements LocalClient {
   /** SUBSCRIBEs and UNSUBSCRIBEs without answer. */
   unanswered = 0;
   readonly #door: SimDoor;
-  #manner: Manner;
-  #backlog: Pending[] = [];
-  #inFlight: InFlight[] = [];
+  readonly #manner: Manner;
+  #flow: DeliveryFlow | undefined;
+  #device: DeviceEnd | undefined;
+  /** Deliveries that were not settled, by ticket. */
+  readonly #open = new Map<number, Sent>();
   /** Identifiers that the grant named and that have not come again. */
-  #inherited = new Map<number, Sent>();
+  readonly #inherited = new Map<number, Sent>();
+  #stalled = false;
   #vanished = false;
   #disconnected = false;
-  #ackTimer: Timer | undefined;
-  #lastIdentifier = 0;
 
   constructor(door: SimDoor, session: SimSession, options: StoredConnect) {
     this.#door = door;
@@ -113,27 +92,32 @@ export class StoredClient implements LocalClient {
   get waits(): boolean {
     return this.granted === undefined && this.closedFor === undefined;
   }
-  get unacknowledged(): number {
-    return this.#inFlight.length + this.#backlog.length;
-  }
-  readonly deliveryCountMax = 65_535;
   get hasCapacity(): boolean {
-    return !this.stalled && this.#backlog.length < this.#manner.backlogMax;
+    const { backlogBytes = 0 } = this.#flow ?? {};
+    return !this.#stalled && backlogBytes < this.#manner.backlogMax * SMALL_BYTES;
   }
   get hasRoom(): boolean {
-    return !this.stalled && this.#backlog.length * 2 <= this.#manner.backlogMax;
+    const { backlogBytes = 0 } = this.#flow ?? {};
+    return !this.#stalled && backlogBytes * 2 <= this.#manner.backlogMax * SMALL_BYTES;
+  }
+
+  /** Takes and acknowledges nothing until it is false again. */
+  get stalled(): boolean {
+    return this.#stalled;
+  }
+  set stalled(stalled: boolean) {
+    this.#stalled = stalled;
+    this.mute = stalled;
+  }
+  /** Takes, but acknowledges nothing until it is false again. */
+  set mute(mute: boolean) {
+    if (this.#device !== undefined) this.#device.isMute = mute;
   }
 
   /** From now on it takes its messages like this, also those that it has. */
   behave(manner: Manner): void {
-    this.#manner = manner;
     this.stalled = false;
-    const latestMs = this.#door.clock.nowMs() + manner.acknowledgesAfterMs[1];
-    for (const sent of this.#inFlight) sent.dueMs = Math.min(sent.dueMs, latestMs);
-    if (this.#ackTimer !== undefined) this.#door.clock.cancel(this.#ackTimer);
-    this.#ackTimer = undefined;
-    this.#planAcknowledgements();
-    this.#pump();
+    this.#device?.behave(manner);
   }
 
   connect(onDecision?: () => void): void {
@@ -146,19 +130,84 @@ export class StoredClient implements LocalClient {
         this.session.unanswered(this);
         this.#leave(0);
       } else {
-        // The ledger compares with what the life left: its messages come under those identifiers.
-        this.life = this.session.granted(this, decision, this.#door.clock.nowMs());
-        const left = this.life.inFlight;
-        for (const identifier of decision.inFlight) {
-          this.#inherited.set(identifier, left.get(identifier) ?? { id: '', topic: '' });
-        }
-        this.life.inFlight = new Map();
+        this.#begin(decision);
       }
       onDecision?.();
     });
   }
 
-  subscribe(topicFilter: string, qos: 0 | 1, identifier: number, onEffective?: () => void): void {
+  /** The ledger compares with what the life left: its messages come under those identifiers. */
+  #begin(grant: SessionGrant): void {
+    const { session } = this;
+    const life = session.granted(this, grant, this.#door.clock.nowMs());
+    this.life = life;
+    for (const identifier of grant.inFlight) {
+      const sent = life.inFlight.get(identifier) ?? life.openQos2.get(identifier);
+      this.#inherited.set(identifier, sent ?? RETAINED);
+    }
+    life.inFlight = new Map();
+    const { clock, random, isPaused } = this.#door;
+    const device = new DeviceEnd({
+      session,
+      life,
+      connection: this.connectionNumber,
+      clock,
+      random,
+      manner: this.#manner,
+      isPaused,
+      onAnswer: (kind, identifier) => this.#answered(kind, identifier),
+    });
+    this.#device = device;
+    this.#flow = new DeliveryFlow(this.#port(life), device, this.#manner.receiveMaximum, grant);
+  }
+
+  #answered(kind: AnswerKind, identifier: number): void {
+    if (!this.open) return;
+    if (kind === 'puback') this.#flow?.puback(identifier);
+    else if (kind === 'pubrec') this.#flow?.pubrec(identifier, 0);
+    else this.#flow?.pubcomp(identifier);
+  }
+
+  /** What the flow asks of its connection. */
+  #port(life: Life): SessionPort {
+    const { core } = this.#door;
+    const nothing = (): void => undefined;
+    return {
+      settled: (ticket) => {
+        this.#open.delete(ticket);
+        core.settled(this, ticket);
+      },
+      storeOut: (identifier, ticket) => {
+        const sent = this.#open.get(ticket) ?? RETAINED;
+        life.nameSent(identifier, sent.id);
+        life.openQos2.set(identifier, sent);
+        core.storeOut(this, identifier, ticket);
+      },
+      storeReceived: (identifier) => core.storeReceived(this, identifier),
+      storeFinished: (identifier) => {
+        life.openQos2.delete(identifier);
+        core.storeFinished(this, identifier);
+      },
+      authenticate: nothing,
+      reauthenticate: nothing,
+      mayPublish: () => true,
+      maySubscribe: () => true,
+      publish: nothing,
+      subscribe: nothing,
+      unsubscribe: () => [],
+      releasePublish: nothing,
+      holdInput: nothing,
+      dropped: nothing,
+      end: nothing,
+    };
+  }
+
+  subscribe(
+    topicFilter: string,
+    qos: 0 | 1 | 2,
+    identifier: number,
+    onEffective?: () => void,
+  ): void {
     const { life } = this;
     if (life === undefined) return;
     const { core, published, deliveredLive } = this.#door;
@@ -212,6 +261,7 @@ export class StoredClient implements LocalClient {
   vanish(afterMs: number): void {
     if (this.#vanished || this.closedFor !== undefined) return;
     this.#vanished = true;
+    this.#device?.leave();
     this.#tellLedger(this.sessionExpirySeconds);
     this.#door.clock.after(afterMs, () => this.breakOff());
   }
@@ -220,6 +270,7 @@ export class StoredClient implements LocalClient {
   gatewayDied(): void {
     if (this.closedFor !== undefined) return;
     this.closedFor = 'connection_lost';
+    this.#device?.leave();
     this.#tellLedger(this.sessionExpirySeconds);
   }
 
@@ -231,6 +282,7 @@ export class StoredClient implements LocalClient {
   #end(reason: Reason, sessionExpirySeconds: number, publishesWill: boolean): void {
     if (this.closedFor !== undefined) return;
     this.closedFor = reason;
+    this.#device?.leave();
     this.#tellLedger(sessionExpirySeconds);
     this.#leave(sessionExpirySeconds, publishesWill);
   }
@@ -246,16 +298,14 @@ export class StoredClient implements LocalClient {
     if (this.#disconnected) return;
     this.#disconnected = true;
     const { life } = this;
+    const inFlight = this.#flow?.close() ?? [];
     if (life !== undefined) {
       life.gatewayToldMs = this.#door.clock.nowMs();
       life.inFlight = new Map(this.#inherited);
-      for (const p of this.#backlog) if (p.before > 0) life.inFlight.set(p.before, p);
-      for (const sent of this.#inFlight) life.inFlight.set(sent.identifier, sent);
+      for (const [identifier, ticket] of inFlight) {
+        life.inFlight.set(identifier, this.#open.get(ticket) ?? RETAINED);
+      }
     }
-    const inFlight = [
-      ...this.#inFlight.map(({ identifier, ticket }) => [identifier, ticket] as const),
-      ...this.#backlog.filter((p) => p.before > 0).map((p) => [p.before, p.ticket] as const),
-    ];
     this.#door.core.disconnect(this, { sessionExpirySeconds, publishesWill, inFlight });
   }
 
@@ -270,7 +320,6 @@ export class StoredClient implements LocalClient {
   ): void {
     const topic = topicTextOf(view);
     const [id = ''] = payloadTextOf(view).split(' ', 1);
-    const { expiresAtSeconds } = view;
     const { life } = this;
     if (life === undefined) return this.session.fail(`${id} came before the grant`);
     if (this.closedFor !== undefined) return this.session.fail(`${id} came after the end`);
@@ -279,16 +328,21 @@ export class StoredClient implements LocalClient {
       this.session.fail(`${id} came to an older connection`);
     }
     this.#checkTerms(life, id, topic, terms);
-    const before = packetIdentifier;
-    if (ticket === 0) {
-      if (!this.#vanished) this.#note({ id, topic, qos, retained: terms.retained }, 0, false);
-      return;
+    if (ticket > 0) {
+      if (this.#open.has(ticket)) this.session.fail(`${id} has the ticket of another delivery`);
+      this.#open.set(ticket, { id, topic, qos });
     }
-    if ([...this.#inFlight, ...this.#backlog].some((p) => p.ticket === ticket)) {
-      this.session.fail(`${id} has the ticket of another delivery`);
+    if (packetIdentifier > 0) this.#checkAgain(life, packetIdentifier, id);
+    this.#flow?.deliver(view, qos, terms, ticket, packetIdentifier);
+  }
+
+  #checkAgain(life: Life, identifier: number, id: string): void {
+    if (life.sentUnder.get(identifier)?.has(id) !== true) {
+      this.session.fail(`${id} comes again under ${identifier}, not its own`);
     }
-    this.#backlog.push({ id, topic, qos, ticket, before, expiresAtSeconds });
-    this.#pump();
+    if (!this.#inherited.delete(identifier)) {
+      this.session.fail(`${id} comes again under ${identifier}, which was not granted`);
+    }
   }
 
   #checkTerms(life: Life, id: string, topic: string, terms: Delivery): void {
@@ -300,90 +354,6 @@ export class StoredClient implements LocalClient {
     }
   }
 
-  #note(
-    sent: { id: string; topic: string; qos: 0 | 1 | 2; retained: boolean },
-    packetIdentifier: number,
-    duplicate: boolean,
-  ): Receipt {
-    const { connectionNumber: connection } = this;
-    const receipt = { ...sent, connection, packetIdentifier, duplicate, settled: false };
-    this.life?.received.push(receipt);
-    return receipt;
-  }
-
-  #pump(): void {
-    const { life } = this;
-    const { clock, random } = this.#door;
-    while (life !== undefined && this.#inFlight.length < this.#manner.receiveMaximum) {
-      const pending = this.#backlog.shift();
-      if (pending === undefined) return;
-      const { id, topic, qos, before, ticket, expiresAtSeconds } = pending;
-      if (expiresAtSeconds !== 0 && expiresAtSeconds * 1_000 <= clock.wallMs() && before === 0) {
-        this.#door.core.settled(this, ticket);
-        continue;
-      }
-      const identifier = before > 0 ? before : this.#newIdentifier();
-      this.#checkIdentifier(life, identifier, before, id);
-      const receipt = this.#vanished
-        ? undefined
-        : this.#note({ id, topic, qos, retained: false }, identifier, before > 0);
-      const [min, max] = this.#manner.acknowledgesAfterMs;
-      const lastMs = this.#inFlight.at(-1)?.dueMs ?? 0;
-      const dueMs = Math.max(lastMs, clock.nowMs() + min + (max - min) * random());
-      this.#inFlight.push({ ...pending, identifier, receipt, dueMs });
-      this.#planAcknowledgements();
-    }
-  }
-
-  #checkIdentifier(life: Life, identifier: number, before: number, id: string): void {
-    const known = life.sentUnder.get(identifier) ?? new Set<string>();
-    life.sentUnder.set(identifier, known);
-    if (before > 0) {
-      if (!known.has(id)) this.session.fail(`${id} comes again under ${identifier}, not its own`);
-      if (!this.#inherited.delete(identifier)) {
-        this.session.fail(`${id} comes again under ${identifier}, which was not granted`);
-      }
-    }
-    known.add(id);
-  }
-
-  #newIdentifier(): number {
-    const isTaken = (n: number): boolean =>
-      this.#inherited.has(n) ||
-      this.#inFlight.some(({ identifier }) => identifier === n) ||
-      this.#backlog.some(({ before }) => before === n);
-    do this.#lastIdentifier = (this.#lastIdentifier % 65_535) + 1;
-    while (isTaken(this.#lastIdentifier));
-    return this.#lastIdentifier;
-  }
-
-  /** In the turn of the gateway, as its sockets are read. */
-  #planAcknowledgements(): void {
-    const [first] = this.#inFlight;
-    if (first === undefined || this.#ackTimer !== undefined || this.#vanished) return;
-    const { clock, isPaused } = this.#door;
-    const waits = this.stalled || this.mute || isPaused();
-    const delayMs = waits ? PAUSED_RETRY_MS : Math.max(0.1, first.dueMs - clock.nowMs());
-    this.#ackTimer = clock.after(delayMs, () => {
-      this.#ackTimer = undefined;
-      if (this.closedFor !== undefined) return;
-      if (!this.stalled && !this.mute && !isPaused()) this.#acknowledge();
-      this.#planAcknowledgements();
-    });
-  }
-
-  #acknowledge(): void {
-    const nowMs = this.#door.clock.nowMs();
-    let [first] = this.#inFlight;
-    while (first !== undefined && first.dueMs <= nowMs && this.open) {
-      this.#inFlight.shift();
-      if (first.receipt !== undefined) first.receipt.settled = true;
-      this.#door.core.settled(this, first.ticket);
-      this.#pump();
-      [first] = this.#inFlight;
-    }
-  }
-
   freeIdentifier(packetIdentifier: number): void {
     const sent = this.#inherited.get(packetIdentifier);
     if (sent === undefined) {
@@ -392,10 +362,17 @@ export class StoredClient implements LocalClient {
       this.session.fail(`${sent.id} was in flight and does not come again`);
     }
     this.#inherited.delete(packetIdentifier);
+    this.#flow?.freeIdentifier(packetIdentifier);
+  }
+
+  outStored(packetIdentifier: number): void {
+    this.#flow?.outStored(packetIdentifier);
+  }
+  receivedStored(packetIdentifier: number): void {
+    this.#inherited.delete(packetIdentifier);
+    this.#flow?.receivedStored(packetIdentifier);
   }
 
   appended(): void {}
   released(): void {}
-  outStored(): void {}
-  receivedStored(): void {}
 }

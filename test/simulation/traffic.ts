@@ -31,7 +31,7 @@ export interface Published {
   readonly number: number;
   readonly topic: string;
   readonly id: string;
-  readonly qos: 0 | 1;
+  readonly qos: 0 | 1 | 2;
   readonly client: SimClient;
   readonly gateway: SimGateway;
   readonly expires: boolean;
@@ -40,7 +40,7 @@ export interface Published {
 
 /** What kind of message a publish is. */
 interface Kind {
-  readonly qos: 0 | 1;
+  readonly qos: 0 | 1 | 2;
   readonly bytes: number;
   readonly expires: boolean;
   readonly retain?: boolean;
@@ -158,9 +158,9 @@ export class Traffic {
     if (publisher.gateway.paused || publisher.client.unacknowledged > UNACKNOWLEDGED_MAX) return;
     const { largePayloadBytes = 0, payloadBytes = 0 } = this.#setting;
     const isLarge = largePayloadBytes > 0 && cluster.random() < 0.05;
-    const qos = cluster.random() < 0.25 ? 0 : 1;
+    const qos = this.#drawQos();
     const expires = cluster.random() < (this.#setting.expiring ?? 0);
-    const retain = qos === 1 && !expires && cluster.random() < 0.15;
+    const retain = qos > 0 && !expires && cluster.random() < 0.15;
     this.publish(publisher, cluster.pick(TOPICS) ?? 'c', {
       qos,
       bytes: isLarge ? largePayloadBytes : payloadBytes,
@@ -168,6 +168,12 @@ export class Traffic {
       retain,
       clears: retain && cluster.random() < 0.2,
     });
+  }
+
+  #drawQos(): 0 | 1 | 2 {
+    const draw = this.#cluster.random();
+    if (draw < 0.25) return 0;
+    return draw < 1 - 0.75 * (this.#setting.qos2 ?? 0) ? 1 : 2;
   }
 
   #burst(): void {
