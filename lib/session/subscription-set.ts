@@ -69,16 +69,10 @@ export class SubscriptionSet {
     maySubscribe: (topicFilter: string) => boolean,
   ): Reason | undefined {
     if (topicFilterFault(topicFilter) !== undefined) return 'topic_filter_invalid';
-    if (!maySubscribe(matchedBy(topicFilter))) return 'subscribe_not_authorized';
+    if (!maySubscribe(topicFilter)) return 'subscribe_not_authorized';
     if (this.#granted.has(topicFilter) || this.#granted.size < this.#countMax) return undefined;
     return 'subscription_quota';
   }
-}
-
-/** The filter that topics are matched with: of `$share/NAME/FILTER` what follows the name. */
-function matchedBy(topicFilter: string): string {
-  if (!isSharedFilter(topicFilter)) return topicFilter;
-  return topicFilter.slice(topicFilter.indexOf('/', '$share/'.length) + 1);
 }
 
 function isSharedNoLocal(request: SubscriptionRequest): boolean {

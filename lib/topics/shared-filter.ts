@@ -15,6 +15,11 @@ export function isSharedFilter(text: string): boolean {
   return text.startsWith(PREFIX);
 }
 
+/** The filter that topics are matched with: of a shared one (valid) what follows its name. */
+export function plainFilterOf(text: string): string {
+  return isSharedFilter(text) ? text.slice(text.indexOf('/', PREFIX.length) + 1) : text;
+}
+
 /**
  * Takes a shared filter apart. Undefined: not shared, or malformed — the group needs at least one
  * character and no `/`, `+`, `#`, and a valid filter must follow [MQTT-4.8.2-1], [MQTT-4.8.2-2].

@@ -5,8 +5,8 @@
  * Shape: an entry waits (in `ready`, or parked at its topic), is at one gateway, or is over.
  * Order: ready is in log order; a topic with entries at a gateway goes there or is parked, so that
  *        others pass; what comes back stands before what is younger.
- * Share: the gateway with the most room takes the next one; a slow one has less room. A topic that
- *        had to wait for its gateway leaves it, once nothing of it is there, for one with twice.
+ * Share: the gateway that is least busy takes the next one; a slow one is busier. A topic that
+ *        had to wait leaves its gateway, once nothing of it is there, for one with twice the room.
  * Cost:  O(1) per entry and step, O(gateways) per choice; sorting only where entries come back.
  */
 import type { Position } from '#log';
@@ -36,6 +36,8 @@ export class GroupMember {
   window = 0;
   /** Entries there now. */
   count = 0;
+  /** Number of its last entry: of equals the one that waits longest is next. */
+  turn = 0;
   /** Topics there with more entries that wait. */
   readonly parked = new Set<Topic>();
 
@@ -44,6 +46,10 @@ export class GroupMember {
   }
   get room(): number {
     return this.window - this.count;
+  }
+  /** 0 = idle, 1 = nothing more may go there. */
+  get load(): number {
+    return this.count / this.window;
   }
 }
 
@@ -64,6 +70,7 @@ export class GroupQueue {
   readonly #free = new Set<Topic>();
   #waitingBytes = 0;
   #inFlight = 0;
+  #turns = 0;
 
   get size(): number {
     return this.#entries.size;
@@ -118,7 +125,7 @@ export class GroupQueue {
     for (const member of this.#members.values()) {
       if (member.parked.size === 0 || member.room <= 0 || !mayTake(member.incarnation)) continue;
       // A slow gateway does not keep a busy topic: it goes elsewhere once all is acknowledged.
-      if ((this.#roomiest(mayTake)?.room ?? 0) > 2 * member.room) continue;
+      if ((this.#best(mayTake, hasMoreRoom)?.room ?? 0) > 2 * member.room) continue;
       for (const topic of member.parked) {
         const entry = topic.waiting.shift();
         if (topic.waiting.isEmpty) member.parked.delete(topic);
@@ -130,7 +137,7 @@ export class GroupQueue {
 
   #nextFree(mayTake: (incarnation: string) => boolean): GroupEntry | undefined {
     for (const topic of this.#free) {
-      const member = this.#roomiest(mayTake);
+      const member = this.#best(mayTake, hasMoreRoom);
       if (member === undefined) return undefined;
       this.#free.delete(topic);
       const entry = topic.waiting.shift();
@@ -146,7 +153,7 @@ export class GroupQueue {
     for (let entry = this.#ready.first; entry !== undefined; entry = this.#ready.first) {
       const topic = this.#topics.get(entry.topic);
       if (topic === undefined) {
-        const member = this.#roomiest(mayTake);
+        const member = this.#best(mayTake, isIdler);
         if (member === undefined) return undefined;
         this.#ready.shift();
         return this.#assign(entry, this.#topic(entry.topic, member), member);
@@ -163,10 +170,13 @@ export class GroupQueue {
     return undefined;
   }
 
-  #roomiest(mayTake: (incarnation: string) => boolean): GroupMember | undefined {
+  #best(
+    mayTake: (incarnation: string) => boolean,
+    isBetter: (a: GroupMember, b: GroupMember) => boolean,
+  ): GroupMember | undefined {
     let best: GroupMember | undefined;
     for (const member of this.#members.values()) {
-      if (member.room <= 0 || (best !== undefined && member.room <= best.room)) continue;
+      if (member.room <= 0 || (best !== undefined && !isBetter(member, best))) continue;
       if (mayTake(member.incarnation)) best = member;
     }
     return best;
@@ -182,6 +192,7 @@ export class GroupQueue {
     entry.at = member;
     topic.count++;
     member.count++;
+    member.turn = ++this.#turns;
     this.#inFlight++;
   }
 
@@ -294,6 +305,16 @@ export class GroupQueue {
     }
     return topic;
   }
+}
+
+/** For a busy topic: who can take most of it. */
+function hasMoreRoom(a: GroupMember, b: GroupMember): boolean {
+  return a.room > b.room;
+}
+
+/** For a topic that has nothing anywhere: everybody works. */
+function isIdler(a: GroupMember, b: GroupMember): boolean {
+  return a.load === b.load ? a.turn < b.turn : a.load < b.load;
 }
 
 function isThere(member: GroupMember): (entry: GroupEntry) => boolean {

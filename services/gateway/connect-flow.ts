@@ -16,6 +16,7 @@
 import type { Clock, Reason } from '#base';
 import { anonymousAccess, anonymousIdentity } from '#registry';
 import type { Access, Authentication, Credentials, Directory, Identity } from '#registry';
+import { plainFilterOf } from '#topics';
 import type { Connection } from './connection.ts';
 import { ExpiryWatch } from './expiry-watch.ts';
 import {
@@ -206,7 +207,7 @@ export class ConnectFlow {
     this.#identify(connection, identity, access);
     this.#expiry.set(connection, outcome.validUntilMs);
     for (const topicFilter of connection.session.topicFilters()) {
-      if (access.maySubscribe(topicFilter)) continue;
+      if (access.maySubscribe(plainFilterOf(topicFilter))) continue;
       connection.endDetail = 'a subscription is no longer allowed';
       connection.session.end(REVOKED);
       return;

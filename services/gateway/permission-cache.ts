@@ -8,6 +8,7 @@
 import { LastTopic, topicOf } from '#mqtt';
 import type { PublishView } from '#mqtt';
 import type { Access } from '#registry';
+import { plainFilterOf } from '#topics';
 import { PERMISSION_CACHE_COUNT, PERMISSION_TOPIC_BYTES_MAX } from './limits.ts';
 
 export class PermissionCache {
@@ -31,7 +32,7 @@ export class PermissionCache {
   }
 
   maySubscribe(topicFilter: string): boolean {
-    return this.#access.maySubscribe(topicFilter);
+    return this.#access.maySubscribe(plainFilterOf(topicFilter));
   }
 
   /** Decides, and leaves the key in `topicKey`. */

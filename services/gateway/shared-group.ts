@@ -4,7 +4,8 @@
  *
  * Shape: a message is *at* a member until it is acknowledged, or waits as a copy because nobody may
  *        take it. A topic with messages at a member goes there or waits.
- * Share: the member with the most room takes the next one.
+ * Share: the member that is least busy, for its window, takes the next one; a topic that had to
+ *        wait goes to who has most room.
  * Full:  the windows told to the owners bound what is here.
  */
 import type { Position } from '#log';
@@ -25,11 +26,18 @@ export class SharedClient {
     this.window = Math.max(1, Math.min(client.deliveryCountMax, MEMBER_WINDOW));
   }
 
+  /** Number of its last delivery: of equals the one that waits longest is next. */
+  turn = 0;
+
   get room(): number {
     return this.window - this.held.size;
   }
+  /** 0 = idle, 1 = nothing more may go there. */
+  get load(): number {
+    return this.held.size / this.window;
+  }
   get mayTake(): boolean {
-    return this.room > 0 && this.client.hasCapacity;
+    return this.held.size < this.window && this.client.hasCapacity;
   }
 }
 
@@ -75,17 +83,19 @@ export class GroupPart {
    */
   choose(topic: number, hasWaited: boolean): GroupMember | undefined {
     const holder = this.#topics.get(topic);
-    if (holder === undefined) return this.group.roomiest();
+    if (holder === undefined) return this.group.best(hasWaited ? hasMoreRoom : isIdler);
     const member = this.group.members.get(holder.at.client);
     if (member?.shared.mayTake !== true) return undefined;
-    const { room } = member.shared;
-    return hasWaited && (this.group.roomiest()?.shared.room ?? 0) > 2 * room ? undefined : member;
+    if (!hasWaited) return member;
+    const roomiest = this.group.best(hasMoreRoom);
+    return (roomiest?.shared.room ?? 0) > 2 * member.shared.room ? undefined : member;
   }
 
   give(held: HeldMessage, to: SharedClient, ticket: number): void {
     held.at = to;
     held.message = undefined;
     to.held.set(ticket, held);
+    to.turn = ticket;
     const holder = this.#topics.get(held.topic);
     // Somebody else has it only if that one is no member any more.
     if (holder?.at === to) holder.count++;
@@ -129,12 +139,12 @@ export class SharedGroup {
     return this.members.size === 0 && this.parts.every(({ held }) => held.size === 0);
   }
 
-  /** The member with the most room; undefined: nobody has any. */
-  roomiest(): GroupMember | undefined {
+  /** The best member; undefined: nobody takes anything. */
+  best(isBetter: (a: SharedClient, b: SharedClient) => boolean): GroupMember | undefined {
     let best: GroupMember | undefined;
     for (const member of this.members.values()) {
       const { shared } = member;
-      if (best !== undefined && shared.room <= best.shared.room) continue;
+      if (best !== undefined && !isBetter(shared, best.shared)) continue;
       if (shared.mayTake) best = member;
     }
     return best;
@@ -149,4 +159,14 @@ export class SharedGroup {
     }
     return undefined;
   }
+}
+
+/** For a busy topic: who can take most of it. */
+function hasMoreRoom(a: SharedClient, b: SharedClient): boolean {
+  return a.room > b.room;
+}
+
+/** For a topic that nobody has: everybody works. */
+function isIdler(a: SharedClient, b: SharedClient): boolean {
+  return a.load === b.load ? a.turn < b.turn : a.load < b.load;
 }

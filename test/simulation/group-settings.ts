@@ -4,7 +4,7 @@ import type { GroupSetting } from './group-history.ts';
 export const SETTINGS: readonly GroupSetting[] = [
   { name: 'calm', isExact: true, isOrdered: true },
   { name: 'members that break off', breaks: 3, join: 3, isExact: true },
-  { name: 'members that acknowledge late', slownessMs: 9_000, isExact: true, isOrdered: true },
+  { name: 'members that acknowledge late', slownessMs: 5_000, isExact: true, isOrdered: true },
   { name: 'owners that change in order', leaveDispatcher: 0.6, breaks: 1, join: 2, isExact: true },
   { name: 'gateways that leave in order', leaveGateway: 0.4, join: 2, isExact: true },
   {

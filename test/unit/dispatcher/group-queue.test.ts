@@ -66,7 +66,7 @@ class Model {
       const isRight = holders.some(
         (o) => !room.includes(o.at ?? '') || 2 * this.room(o.at ?? '') < most,
       );
-      assert.ok(isRight || this.isMixed, 'what has its topic where there is room enough goes');
+      assert.ok(isRight || this.isMixed, 'what has its topic at an idle one goes');
     }
   }
 
