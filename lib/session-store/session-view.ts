@@ -32,7 +32,7 @@ interface HomeLog {
   follower: StateFollower | undefined;
   records: Records;
   revision: number;
-  /** While reading from the first record on: what it will be, until caught up. */
+  /** While reading from the first record on once more: what it will be, until caught up. */
   fresh: { readonly records: Records; revision: number } | undefined;
   /** Last sequence handed over. */
   sequence: number;
@@ -77,8 +77,14 @@ export class SessionView {
     return this.#homes.reduce((sum, { records }) => sum + records.size, 0);
   }
 
-  start(): void {
-    for (const log of this.#homes) this.#follow(log);
+  /** `onCaughtUp`: once, when each log has been read to its end for the first time. */
+  start(onCaughtUp?: () => void): void {
+    let missing = this.#homes.length;
+    for (const log of this.#homes) {
+      this.#follow(log, () => {
+        if (--missing === 0) onCaughtUp?.();
+      });
+    }
   }
 
   close(): void {
@@ -151,16 +157,23 @@ export class SessionView {
     for (const { onReached } of ready) onReached();
   }
 
-  #follow(log: HomeLog): void {
+  #follow(log: HomeLog, onFirst: () => void): void {
+    let isFirst = true;
     log.follower = new StateFollower({
       bus: this.#o.bus,
       group: SESSIONS_GROUP,
       partition: log.home,
       onRestart: () => {
-        log.fresh = { records: new Map(), revision: 0 };
+        // The first time there is nothing that could be out of date: what is read is told at once,
+        // instead of a million records in one turn at the end.
+        if (log.sequence > 0) log.fresh = { records: new Map(), revision: 0 };
       },
       onBatch: (entries) => this.#apply(log, entries),
-      onCaughtUp: () => this.#caughtUp(log),
+      onCaughtUp: () => {
+        this.#caughtUp(log);
+        if (isFirst) onFirst();
+        isFirst = false;
+      },
       onRead: (sequence) => {
         log.sequence = sequence;
         if (this.#waiting.length > 0) this.#look();

@@ -61,6 +61,7 @@ export class Dispatcher {
   readonly #owners = new Set<PartitionOwner>();
   #timer: Timer | undefined;
   #beacons = 0;
+  #leaves = false;
   #closed = false;
 
   constructor(options: DispatcherOptions) {
@@ -96,14 +97,20 @@ export class Dispatcher {
     return [...this.#owners];
   }
 
+  /**
+   * Takes partitions once the session logs have been read: that may take long, and until then
+   * another one serves them better.
+   */
   start(): void {
-    this.sessions.view.start();
-    this.group.start();
+    this.sessions.view.start(() => {
+      if (!this.#leaves && !this.#closed) this.group.start();
+    });
     this.#planBeacon();
   }
 
   /** Gives up all partitions at once (SIGTERM). */
   leave(onDone: () => void): void {
+    this.#leaves = true;
     this.group.leave(() => {
       this.#close();
       onDone();
