@@ -22,6 +22,7 @@ async function run({ sizes, say, progress, startCluster }: RowContext): Promise<
   const writtenMs = performance.now() - startMs;
   await bus.close();
   progress(`written at ${perSecond(count, writtenMs)}`);
+  await bench.beginWindow();
   const recovery = await watchRecovery(bench);
   const stored = await bench.dispatcherMetric('weir_sessions_stored');
   if (stored !== count) throw new Error(`${stored} of ${count} sessions were found`);
@@ -31,11 +32,12 @@ async function run({ sizes, say, progress, startCluster }: RowContext): Promise<
   );
   say('serves after', milliseconds(recovery.servedMs));
   say('dispatcher', `at most ${mebibytes(recovery.residentBytesMost)} resident`);
-  await bench.beginWindow();
+  // Of the new dispatcher: since its start.
   const window = await bench.endWindow();
   say('memory', memoryOf(window));
   const reading = window.readings['dispatcher-1'];
   const live = (reading?.heapBytes ?? 0) + (reading?.externalBytes ?? 0);
+  say('loops', loopsOf(window));
   say('per session', `${each(live, count)} live in the dispatcher`);
   await bench.beginWindow();
   const client = await LightClient.open({

@@ -65,8 +65,9 @@ async function run({ sizes, say, progress, startCluster }: RowContext): Promise<
   await waitFor(async () => (await endedCount()) > 0, limit);
   await expectDeliveries(crowd, ports[1]);
   say('loops afterwards', loopsOf(await bench.endWindow()));
-  say('ended by mistake', `${(await endedCount()) - 1} gateways`, '0');
-  if (bench.pids()['gateway-2'] === undefined) throw new Error('the other gateway has ended');
+  // A gateway whose lease is ended closes all connections.
+  const lost = [...crowd.values()].filter(({ isClosed }) => isClosed).length;
+  say('lost afterwards', `${whole(lost)} connections to the other gateway`, '0');
   for (const client of crowd.values()) client.destroy();
 }
 
