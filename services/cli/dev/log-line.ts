@@ -19,7 +19,8 @@ export interface LogLineOptions {
 /** Fields that the prefix or the line's frame already shows. */
 const SHOWN = new Set(['time', 'level', 'service', 'instance', 'msg']);
 const NATS_LINE = /^\[\d+\] \d{4}\/\d\d\/\d\d (\d\d:\d\d:\d\d\.\d{3})\d* \[(\w{3})\] (.*)$/;
-const NATS_NOT_READY = /^Healthcheck failed:/;
+/** Each look at a server that starts, and each look of one for the others, which start with it. */
+const NATS_NOT_READY = /^(Healthcheck failed:|Error trying to connect to route \(attempt 1\))/;
 const NATS_LEVELS: Readonly<Record<string, string>> = {
   INF: 'info',
   WRN: 'warn',

@@ -39,6 +39,8 @@ test("nats-server's lines lose their frame; its chatter is shown only for debug"
   assert.equal(render(line('WRN')), 'gateway-1    │ 10:11:12.345 warn  Server is ready');
   const unready = line('WRN').replace('Server is ready', 'Healthcheck failed: "still recovering"');
   assert.equal(render(unready), undefined);
+  const alone = 'Error trying to connect to route (attempt 1): connection refused';
+  assert.equal(render(line('ERR').replace('Server is ready', alone)), undefined);
   assert.equal(render(line('ERR')), 'gateway-1    │ 10:11:12.345 error Server is ready');
 });
 
