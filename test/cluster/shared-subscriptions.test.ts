@@ -1,7 +1,7 @@
 /**
  * Shared subscriptions on real processes: one member gets a message, members on both gateways and
- * of both versions; what a killed gateway's members had others get; a sleeping session's group keeps
- * its queue while dispatchers die.
+ * of both versions; what a killed gateway's members had others get; the group of a sleeping session
+ * keeps its queue while dispatchers die.
  */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
