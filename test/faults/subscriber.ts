@@ -24,7 +24,8 @@ export type Habit = 'stays' | 'leaves' | 'pauses' | 'moves';
 const AGAIN_MS = 200;
 const RECEIVE_MAXIMUM = 100;
 const SLOW_RECEIVE_MAXIMUM = 10;
-const SLOW_ACK_MS = 60;
+/** Ten at a time: enough for the pace of a run, so that what pauses pile up is caught up with. */
+const SLOW_ACK_MS = 25;
 /** [shortest, longest] of each habit. */
 const PRESENT_MS = [1_000, 6_000] as const;
 const AWAY_MS = [300, 5_000] as const;
