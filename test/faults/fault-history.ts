@@ -37,6 +37,13 @@ export class FaultHistory {
     );
   }
 
+  /** Whether nothing was. */
+  wasCalm(fromMs: number, untilMs: number): boolean {
+    return !this.strikes.some(
+      (strike) => strike.fromMs <= untilMs && (strike.untilMs ?? Infinity) >= fromMs,
+    );
+  }
+
   /** `12.3 s`, from the start of the run. */
   time(ms: number): string {
     return `${((ms - this.#startMs) / 1_000).toFixed(1)} s`;

@@ -71,8 +71,11 @@ export class Ledger {
     return publication;
   }
 
+  /** The second time, what is known by then; its time stays. */
   settle(publication: Publication, fate: Exclude<Fate, 'open'>): void {
+    const isFirst = publication.fate === 'open';
     publication.fate = fate;
+    if (!isFirst) return;
     publication.settledMs = performance.now();
     if (publication.kind === 'will') publication.sentMs = publication.settledMs;
   }

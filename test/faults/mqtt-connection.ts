@@ -22,6 +22,7 @@ export const PATIENCE_MS = 30_000;
 const SUBACK_LIMIT_MS = 45_000;
 
 const SESSION_EXPIRY = 0x11;
+const WILL_DELAY = 0x18;
 const RECEIVE_MAXIMUM = 0x21;
 
 export type AckKind = 'puback' | 'pubrec' | 'pubrel' | 'pubcomp';
@@ -47,6 +48,8 @@ export interface ConnectionOptions {
   readonly cleanStart?: boolean;
   readonly receiveMaximum?: number;
   readonly will?: WillFields;
+  /** Will Delay Interval, MQTT 5. */
+  readonly willDelaySeconds?: number;
   /** Silence for so long ends the connection. */
   readonly patienceMs?: number;
   readonly events: ConnectionEvents;
@@ -217,6 +220,9 @@ export class MqttConnection {
 
 function connectPacket(options: ConnectionOptions): Buffer {
   const { version, clientIdentifier, expirySeconds, receiveMaximum, will } = options;
+  const { willDelaySeconds = 0 } = options;
+  const delay =
+    willDelaySeconds === 0 ? [] : [encode.property(WILL_DELAY, encode.u32(willDelaySeconds))];
   const list: Buffer[] = [];
   if (expirySeconds > 0) list.push(encode.property(SESSION_EXPIRY, encode.u32(expirySeconds)));
   if (receiveMaximum !== undefined) {
@@ -227,7 +233,7 @@ function connectPacket(options: ConnectionOptions): Buffer {
     cleanStart: options.cleanStart ?? expirySeconds === 0,
     keepAliveSeconds: KEEP_ALIVE_SECONDS,
     properties: encode.properties(...list),
-    ...(will === undefined ? {} : { will }),
+    ...(will === undefined ? {} : { will: { ...will, properties: encode.properties(...delay) } }),
   });
 }
 
