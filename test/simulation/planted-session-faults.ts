@@ -5,7 +5,7 @@
  */
 import type { Random } from '#base';
 import type { Bus } from '#bus';
-import { QUEUE_HEADER_BYTES, SECTION_QUEUE, SECTION_RANGE } from '#frames';
+import { OUT_RECEIVED, QUEUE_HEADER_BYTES, SECTION_QUEUE, SECTION_RANGE } from '#frames';
 import {
   answeringWrong,
   type Fields,
@@ -24,6 +24,8 @@ const RANGE_ANSWERS_OFFSET = 42;
 const QUEUE_COUNT_OFFSET = 23;
 
 const MOVING = { devices: 12, cleanPace: 0.1, pace: 3, slow: 0.3 } as const;
+const QOS2 = { devices: 12, cleanPace: 0.1, pace: 2, qos2: 0.8, killGateway: 0.3 } as const;
+const TWICE = /I6: m\d+ twice with QoS 2/;
 const LOST = /I2: m\d+ .*missing/;
 
 type Lie<T> = (message: T, random: Random) => T | undefined;
@@ -50,6 +52,16 @@ function releasing(message: Fields, change: (leaving: Fields) => Fields | undefi
   const changed = change(leaving as Fields);
   return changed === undefined ? rest : { ...rest, leaving: changed };
 }
+
+/** Changes the session that a grant hands over. */
+const grantsSay = (change: (session: Fields) => Fields): Tamper =>
+  ownersAnswer((m) => {
+    if (m['t'] !== 'claims') return m;
+    const decisions = (m['decisions'] as Fields[]).map((d) =>
+      d['session'] === undefined ? d : { ...d, session: change(d['session'] as Fields) },
+    );
+    return { ...m, decisions };
+  });
 
 /** Ranges that say nothing about answers sent before them. */
 function withoutChain(bus: Bus): Bus {
@@ -225,5 +237,30 @@ export const PLANTED_SESSION_FAULTS: readonly PlantedFault[] = [
         m['t'] === 'seen' ? { ...m, revision: Number.MAX_SAFE_INTEGER } : m,
       );
     },
+  },
+  {
+    name: 'a grant does not hand over which QoS 2 deliveries have begun (0014)',
+    expects: TWICE,
+    setting: QOS2,
+    tamper: grantsSay((session) => ({ ...session, outs: [] })),
+  },
+  {
+    name: 'a grant does not say up to where a QoS 2 client has acknowledged (0014)',
+    expects: TWICE,
+    setting: QOS2,
+    tamper: grantsSay((session) => ({
+      ...session,
+      cursor: (session['cursor'] as number[]).map(() => 0),
+    })),
+  },
+  {
+    name: 'PUBREL is sent before its home knows that the message was received (0014)',
+    expects: TWICE,
+    setting: QOS2,
+    tamper: gatewaysSay((m) => {
+      if (m['t'] !== 'out') return m;
+      const steps = (m['steps'] as number[][]).filter(([, , , state]) => state !== OUT_RECEIVED);
+      return { ...m, steps };
+    }),
   },
 ];

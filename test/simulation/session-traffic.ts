@@ -151,7 +151,7 @@ export class SessionTraffic {
     device.current = { client, gateway };
     client.connect(() => {
       if (client.life === undefined) return;
-      for (const { client: older } of device.older) older.superseded = true;
+      for (const { client: older } of device.older) older.supersede();
       if (client.life.present.length === 0) this.#subscribe(client);
     });
   }

@@ -1,24 +1,20 @@
 /**
- * Seeded histories of clusters with stored sessions (docs/adr/0012), and the proof that their
- * checker sees broken rules.
+ * Seeded histories of clusters with stored sessions (docs/adr/0012, 0014).
  *
  * More of them: `node loadtest/histories.ts COUNT FIRST_SEED stored`.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { History } from './history.ts';
-import { PLANTED_SESSION_FAULTS } from './planted-session-faults.ts';
 import { SESSION_SETTINGS } from './session-settings.ts';
 import { describeFailure, shrink } from './shrink.ts';
 
 /** Histories per setting in a test run. */
-const HISTORIES = 6;
+const HISTORIES = 4;
 /** Histories that a failing one may take to become shorter. */
 const SHRINK_RUNS = 30;
 /** Deliveries to stored sessions of an average history, at least. */
 const RECEIVED_MIN = 500;
-/** A planted fault has to show within so many histories. */
-const ATTEMPTS = 20;
 
 describe('histories of stored sessions', () => {
   for (const setting of SESSION_SETTINGS) {
@@ -35,23 +31,6 @@ describe('histories of stored sessions', () => {
       }
       t.diagnostic(`${HISTORIES} histories, ${received} deliveries`);
       assert.ok(received > RECEIVED_MIN * HISTORIES, `only ${received} deliveries`);
-    });
-  }
-});
-
-describe('the checker of stored sessions', () => {
-  for (const { name, expects, setting, tamper } of PLANTED_SESSION_FAULTS) {
-    it(`sees: ${name}`, (t) => {
-      const all: string[] = [];
-      for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-        const problems = new History({ name, ...setting }, attempt * 101, tamper).run();
-        if (problems.some((problem) => expects.test(problem))) {
-          t.diagnostic(`seen in history ${attempt}`);
-          return;
-        }
-        all.push(...problems.slice(0, 2));
-      }
-      assert.fail(`not seen in ${ATTEMPTS} histories; instead: ${all.join('; ') || 'nothing'}`);
     });
   }
 });

@@ -56,8 +56,6 @@ export class StoredClient implements LocalClient {
   closedFor: Reason | undefined;
   granted: SessionGrant | Reason | undefined;
   life: Life | undefined;
-  /** Another connection of the session was granted. */
-  superseded = false;
   /** SUBSCRIBEs and UNSUBSCRIBEs without answer. */
   unanswered = 0;
   readonly #door: SimDoor;
@@ -69,6 +67,7 @@ export class StoredClient implements LocalClient {
   /** Identifiers that the grant named and that have not come again. */
   readonly #inherited = new Map<number, Sent>();
   #stalled = false;
+  #superseded = false;
   #vanished = false;
   #disconnected = false;
 
@@ -112,6 +111,12 @@ export class StoredClient implements LocalClient {
   /** Takes, but acknowledges nothing until it is false again. */
   set mute(mute: boolean) {
     if (this.#device !== undefined) this.#device.isMute = mute;
+  }
+
+  /** Another connection of the session was let in: its device hears this one no more. */
+  supersede(): void {
+    this.#superseded = true;
+    this.#device?.leave();
   }
 
   /** From now on it takes its messages like this, also those that it has. */
@@ -290,7 +295,7 @@ export class StoredClient implements LocalClient {
   #tellLedger(sessionExpirySeconds: number): void {
     const { life } = this;
     if (this.granted === undefined) this.session.unanswered(this);
-    if (life === undefined || this.superseded) return;
+    if (life === undefined || this.#superseded) return;
     this.session.left(life, sessionExpirySeconds, this.#door.clock.nowMs());
   }
 
@@ -324,7 +329,7 @@ export class StoredClient implements LocalClient {
     if (life === undefined) return this.session.fail(`${id} came before the grant`);
     if (this.closedFor !== undefined) return this.session.fail(`${id} came after the end`);
     if (ticket > 0 && !this.hasCapacity) this.session.fail(`${id} came though there was no room`);
-    if (this.superseded && this.session.exact) {
+    if (this.#superseded && this.session.exact) {
       this.session.fail(`${id} came to an older connection`);
     }
     this.#checkTerms(life, id, topic, terms);
