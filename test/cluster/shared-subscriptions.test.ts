@@ -11,7 +11,7 @@ import { connect } from 'mqtt';
 import type { IClientOptions, MqttClient } from 'mqtt';
 import { startDevCluster } from '../fixtures/dev-cluster.ts';
 import type { DevCluster } from '../fixtures/dev-cluster.ts';
-import { subscribe } from '../fixtures/mqtt-client-encoder.ts';
+import { ack, subscribe, unsubscribe } from '../fixtures/mqtt-client-encoder.ts';
 import { MqttProbe } from '../fixtures/mqtt-probe.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
 
@@ -94,6 +94,34 @@ for (const qos of [1, 0] as const) {
     }
   });
 }
+
+test('[MQTT-4.8.2-3], [MQTT-4.8.2-6] QoS is the lower one; refused is done; nothing retained', async (t) => {
+  t.after(closeAll);
+  const publisher = await client(2);
+  await publisher.publishAsync('terms/kept', 'kept', { qos: 1, retain: true });
+  const port = cluster.ports.gateways[0]?.plain ?? 0;
+  const probe = await MqttProbe.connected({ port, version: 5, clientIdentifier: 'terms' });
+  t.after(() => probe.destroy());
+  probe.send(subscribe(5, [['$share/zero/terms/#', 0]]));
+  await probe.expect('suback');
+  await publisher.publishAsync('terms/1', 'one', { qos: 1 });
+  const first = await probe.expect('publish');
+  assert.equal(`${first.topic} ${first.payload.toString()} ${first.qos}`, 'terms/1 one 0');
+  probe.send(unsubscribe(5, ['$share/zero/terms/#']));
+  await probe.expect('unsuback');
+  probe.send(subscribe(5, [['$share/one/terms/#', 1]]));
+  await probe.expect('suback');
+  await publisher.publishAsync('terms/2', 'two', { qos: 2 });
+  const second = await probe.expect('publish');
+  assert.equal(`${second.topic} ${second.payload.toString()} ${second.qos}`, 'terms/2 two 1');
+  const { got } = await worker(2, '$share/one/terms/#');
+  probe.send(ack('puback', second.messageId ?? 0, Buffer.from([0x80])));
+  await publisher.publishAsync('terms/2', 'three', { qos: 1 });
+  probe.destroy();
+  await publisher.publishAsync('terms/2', 'four', { qos: 1 });
+  await waitFor(() => got.includes('four'), { what: 'the other member goes on' });
+  assert.ok(!got.includes('two') && !got.includes('kept'), got.join());
+});
 
 test('a member that is gone: another gets what it has not acknowledged', async (t) => {
   t.after(closeAll);

@@ -81,6 +81,29 @@ test('subscriptions beyond the limit are refused with 0x97; a repeated filter co
   probe.destroy();
 });
 
+test('[MQTT-4.8.2-1], [MQTT-4.8.2-2] a shared filter has a name and a filter that may be had', async () => {
+  const filters = [
+    ['$share/g/t', 2],
+    ['$share/g/t', 0],
+    ['$share//t', 1],
+    ['$share/g', 1],
+    ['$share/g/', 1],
+    ['$share/+/t', 1],
+    ['$share/g/x#', 1],
+    ['$share/g/$reserved/#', 1],
+  ] as const;
+  const five = await client(5);
+  five.send(subscribe(5, filters));
+  const refused = [0x8f, 0x8f, 0x8f, 0x8f, 0x8f, 0x87];
+  assert.deepEqual((await five.expect('suback')).granted, [1, 0, ...refused]);
+  const four = await client(4);
+  four.send(subscribe(4, filters));
+  const failed = refused.map(() => 0x80);
+  assert.deepEqual((await four.expect('suback')).granted, [1, 0, ...failed]);
+  five.destroy();
+  four.destroy();
+});
+
 test('[MQTT-3.8.3-4] No Local on a shared filter is a protocol error', async () => {
   const probe = await client(5);
   probe.send(subscribe(5, [['$share/g/t', 0x04]]));
