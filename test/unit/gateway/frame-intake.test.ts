@@ -35,6 +35,7 @@ let links: OwnerLink[];
 let claims: ClaimTable;
 let table: SubscriptionTable;
 let subscribes: SubscribeFlow;
+let stays: StayTable;
 let intake: FrameIntake;
 let delivered: string[];
 let sent: GatewayMessage[];
@@ -57,6 +58,8 @@ beforeEach(() => {
     },
   };
   const mailbox: Pick<OwnerMailbox, 'send'> = { send };
+  const closeOut = (): void => undefined;
+  stays = new StayTable({ clock, incarnation: 'g', links, table, send, closeOut });
   const parts = {
     links,
     table,
@@ -66,14 +69,7 @@ beforeEach(() => {
     interest: new InterestPublisher(bus, clock, 'g'),
     mailbox: mailbox as OwnerMailbox,
     retained: {} as RetainedFetches,
-    stays: new StayTable({
-      clock,
-      incarnation: 'g',
-      links,
-      table,
-      send,
-      closeOut: () => undefined,
-    }),
+    stays,
     shared: new SharedGroups({ clock, incarnation: 'g', links, send }),
     outs: new OutSteps({ clock, incarnation: 'g', send, acknowledged: () => [] }),
     changes: new HomeChanges(clock, 'g', send),
@@ -186,6 +182,41 @@ describe('FrameIntake', () => {
     sent.length = 0;
     answer({ t: 'hello', p: 0, epoch: 4 });
     assert.deepEqual(sent, [], 'an older owner gets no answer');
+  });
+
+  it('names in its answer what of stored sessions is not live, and what is undecided', () => {
+    const clients = Array.from({ length: 20_000 }, (_, i) => new RecordingClient(i + 1, `${i}`));
+    for (const [i, client] of clients.entries()) {
+      claims.claim(client, 0, () => undefined);
+      if (i % 2 === 0) continue;
+      claims.decided({ connection: i + 1, granted: true, rank: [1, i] }, 0);
+      stays.add(client, 1, {
+        present: true,
+        generation: 2 * i + 1,
+        stay: i,
+        revision: i,
+        subscriptions: [],
+        cursor: [0, 0],
+        inFlight: [],
+      });
+    }
+    sent.length = 0;
+    answer({ t: 'hello', p: 0, epoch: 5 });
+    const parts = sent.filter((message) => message.t === 'answer');
+    for (const part of parts) {
+      assert.ok(encodeMessage([part]).length <= CHUNK_BYTES_MAX + 1_000);
+      assert.deepEqual([part.known, part.fresh], [[0, 19_999], []]);
+    }
+    const odd = Array.from({ length: 10_000 }, (_, i) => 2 * i + 1);
+    assert.deepEqual(
+      parts.flatMap(({ filed }) => filed),
+      odd.map((i) => 2 * i + 1),
+    );
+    assert.deepEqual(
+      parts.flatMap(({ undecided = [] }) => undecided),
+      odd,
+      'connections count from 1',
+    );
   });
 
   it('lets a filter count in the order of the channel', () => {
