@@ -234,6 +234,37 @@ describe('a session that leaves', () => {
   });
 
   scripted({
+    name: '0014: its gateway dies before it has reported what a QoS 2 client has finished',
+    play: (stage) => {
+      const session = stage.session('s');
+      const first = stage.connect(session, 1);
+      stage.subscribe(first, 't', 2);
+      stage.run(2_000);
+      // No floor is told any more.
+      stage.holdsReport = (gateway) => gateway === 'gateway-1';
+      const ids = stage.publish('t', 10, 2);
+      stage.until(() => stage.received(session).length === 10, 'it has all');
+      stage.run(200);
+      stage.cluster.killGateway(stage.gateway(1));
+      ids.push(...stage.publish('t', 3, 2));
+      stage.connect(session, 2);
+      stage.expect(session, ids);
+      assert.equal(session.life?.received.length, ids.length, 'something came twice');
+    },
+    planted: (bus, role) => {
+      if (role !== 'dispatcher') return bus;
+      return answeringWrong(bus, (m) => {
+        if (m['t'] !== 'claims') return m;
+        const decisions = (m['decisions'] as Fields[]).map((d) => {
+          const granted = d['session'] as Fields | undefined;
+          return granted === undefined ? d : { ...d, session: { ...granted, cursor: [0] } };
+        });
+        return { ...m, decisions };
+      });
+    },
+  });
+
+  scripted({
     name: 'S1: a clean start ends what the session was, also while connected',
     play: (stage) => {
       const session = stage.session('s');

@@ -83,6 +83,33 @@ describe('an owner', () => {
   });
 
   scripted({
+    name: 'S8: a stay that its gateway has not been told of, though of a later one, is filed',
+    play: (stage) => {
+      const session = stage.session('s');
+      const first = stage.connect(session, 1);
+      stage.subscribe(first, 't');
+      first.disconnect();
+      stage.run(2_000);
+      const second = stage.connect(session, 2, { waits: false });
+      const { connectionNumber } = second;
+      stage.loses = ({ from, kind, message }) => {
+        if (from !== 'dispatcher-1' || kind !== 'claims') return false;
+        const decisions = message['decisions'] as Fields[];
+        return decisions.some(({ connection }) => connection === connectionNumber);
+      };
+      stage.run(100);
+      // The home's records stand higher than that stay, and the gateway knows it.
+      stage.connect(stage.session('other'), 2);
+      stage.killOwner();
+      const ids = stage.publish('t', 3);
+      stage.until(() => second.open, 'the new owner lets it in');
+      ids.push(...stage.publish('t', 3));
+      stage.expect(session, ids);
+    },
+    planted: answersSay((m) => ({ ...m, undecided: [] })),
+  });
+
+  scripted({
     name: 'S8: a session that reads its queue is filed by the next owner, too',
     play: (stage) => {
       const session = stage.session('s');

@@ -1,4 +1,10 @@
-/** A scripted history as tests: it holds with the rule, and shows when a fault is planted. */
+/**
+ * A scripted history as tests: it holds with the rule, and shows when a fault is planted.
+ *
+ * Names begin with the rule: S1 … of docs/adr/0012, 0014, a number of the protocol. What the
+ * protocol says about the state log alone (10–13) is tested in test/unit/state, and what happens
+ * when a record of the log comes twice in test/unit/reader.
+ */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Tamper } from '../sim-cluster.ts';

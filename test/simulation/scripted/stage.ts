@@ -42,7 +42,10 @@ export class Stage {
   /** True: the report of this gateway is held up and comes when it is false again. */
   holdsReport: (gateway: string) => boolean = () => false;
   #published = 0;
-  #publisher: { publish: (topic: string, id: string) => void; acknowledged: () => number };
+  #publisher: {
+    publish: (topic: string, id: string, qos: 1 | 2) => void;
+    acknowledged: () => number;
+  };
   readonly #devices: SimSession[] = [];
 
   constructor({ tamper, ...options }: StageOptions = {}) {
@@ -110,21 +113,21 @@ export class Stage {
   }
 
   /** SUBSCRIBE, and SUBACK. */
-  subscribe(client: StoredClient, topicFilter: string): void {
+  subscribe(client: StoredClient, topicFilter: string, qos: 1 | 2 = 1): void {
     let answered = false;
-    client.subscribe(topicFilter, 1, 1, () => {
+    client.subscribe(topicFilter, qos, 1, () => {
       answered = true;
     });
     this.until(() => answered, `SUBACK of ${topicFilter}`);
   }
 
   /** Publishes messages one after another and waits for their PUBACKs; returns their ids. */
-  publish(topic: string, count = 1): string[] {
+  publish(topic: string, count = 1, qos: 1 | 2 = 1): string[] {
     const ids: string[] = [];
     for (let i = 0; i < count; i++) {
       const id = `m${this.#published++}`;
       ids.push(id);
-      this.#publisher.publish(topic, id);
+      this.#publisher.publish(topic, id, qos);
       const { length } = ids;
       this.until(() => this.#publisher.acknowledged() >= this.#published, `PUBACK ${length}`);
     }
@@ -153,14 +156,14 @@ export class Stage {
   }
 
   #connectPublisher(gateway: SimGateway): {
-    publish: (topic: string, id: string) => void;
+    publish: (topic: string, id: string, qos: 1 | 2) => void;
     acknowledged: () => number;
   } {
     const client = this.cluster.client(gateway, 'publisher');
     client.connect();
     this.until(() => client.open, 'the publisher is let in');
     return {
-      publish: (topic, id) => client.publish({ topic, id, qos: 1 }),
+      publish: (topic, id, qos) => client.publish({ topic, id, qos }),
       acknowledged: () => client.acknowledged.length,
     };
   }
