@@ -8,7 +8,7 @@ import { GroupHistory } from './group-history.ts';
 import { SETTINGS } from './group-settings.ts';
 import { PLANTED_GROUP_FAULTS } from './planted-group-faults.ts';
 
-const SEEDS = 3;
+const SEEDS = 2;
 
 describe('shared subscriptions', () => {
   for (const setting of SETTINGS) {
