@@ -17,7 +17,7 @@ const SHRINK_RUNS = 30;
 /** Deliveries of an average history, at least: one in which nothing happens proves nothing. */
 const RECEIVED_MIN = 100;
 /** A planted fault has to show within so many histories. */
-const ATTEMPTS = 15;
+const ATTEMPTS = 40;
 
 describe('histories of a cluster', () => {
   for (const setting of SETTINGS) {

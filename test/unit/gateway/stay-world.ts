@@ -13,6 +13,7 @@ import { publishView } from '../../fixtures/publish-view.ts';
 import { seededRandom } from '../../fixtures/seeded-random.ts';
 import type { Delivery } from '../../../services/gateway/port.ts';
 import { RecordingClient, subscription } from './local-client.ts';
+import { hasMessage, ModelOwner } from './model-owner.ts';
 
 export const PARTITIONS = 2;
 const GENERATION = 77;
@@ -20,71 +21,9 @@ const CAPACITY = 12;
 const PAGE_ENTRIES = 4;
 const DRAIN_ROUNDS = 300;
 
-/** Two of three positions have a message. */
-const hasMessage = (position: number): boolean => position % 3 !== 0;
-
 interface Sent {
   readonly epoch: number;
   readonly arrive: () => void;
-}
-
-/** The owner of one partition: S3 to S6, S8 and S9 in their plainest form. */
-class Owner {
-  epoch = 1;
-  position = 0;
-  sentTo = 0;
-  /** Infinity: it files. Else live above it. */
-  liveAfter = Infinity;
-  queue: number[] = [];
-  last = 0;
-  turn = 0;
-  answers = 0;
-  granted: { number: number; turn: number; x: number }[] = [];
-  /** What stands in the state log. */
-  durable = { checkpoint: 0, queue: [] as number[], last: 0 };
-
-  dispatch(): void {
-    this.position++;
-    if (hasMessage(this.position) && this.position <= this.liveAfter) this.file(this.position);
-  }
-
-  file(position: number): void {
-    if (position <= this.last) return;
-    this.last = position;
-    this.queue.push(position);
-  }
-
-  /** Files again what is above `from`, unless it is known to be dealt with. */
-  refile(from: number): void {
-    if (this.liveAfter === Infinity) return;
-    this.last = Math.max(this.last, from);
-    this.liveAfter = Infinity;
-    for (let p = this.last + 1; p <= this.position; p++) if (hasMessage(p)) this.file(p);
-  }
-
-  consume(upTo: number): void {
-    this.queue = this.queue.filter((position) => position > upTo);
-    this.last = Math.max(this.last, upTo);
-  }
-
-  write(checkpoint: number): void {
-    const { queue, last } = this;
-    this.durable = { checkpoint, queue: [...queue], last };
-  }
-
-  /** Another owner goes on from what is durable. */
-  succeed(done: number, liveAfter: number): void {
-    const { checkpoint, queue, last } = this.durable;
-    this.epoch++;
-    this.position = checkpoint;
-    this.sentTo = Math.max(checkpoint, done);
-    this.queue = [...queue];
-    this.last = Math.max(checkpoint, queue.at(-1) ?? 0, Math.min(last, checkpoint));
-    this.liveAfter = Math.max(liveAfter, checkpoint);
-    this.turn = 0;
-    this.answers = 0;
-    this.granted = [];
-  }
 }
 
 interface Open {
@@ -150,7 +89,7 @@ export class StayWorld {
   readonly links: OwnerLink[];
   readonly table = new SubscriptionTable(PARTITIONS);
   readonly stays: StayTable;
-  readonly owners = Array.from({ length: PARTITIONS }, () => new Owner());
+  readonly owners = Array.from({ length: PARTITIONS }, () => new ModelOwner());
   readonly acknowledged = Array.from({ length: PARTITIONS }, () => new Set<number>());
   device = this.#newDevice(1);
   loss = 0.1;
@@ -218,7 +157,7 @@ export class StayWorld {
   step(): void {
     const draw = this.random();
     const p = Math.floor(this.random() * PARTITIONS);
-    const owner = this.owners[p] as Owner;
+    const owner = this.owners[p] as ModelOwner;
     if (draw < 0.2) owner.dispatch();
     else if (draw < 0.3) this.flush(p);
     else if (draw < 0.5) this.#acknowledge();
@@ -239,13 +178,13 @@ export class StayWorld {
 
   /** The range of what was dispatched. */
   flush(p: number): void {
-    const owner = this.owners[p] as Owner;
+    const owner = this.owners[p] as ModelOwner;
     this.#range(p, owner.sentTo, owner.position);
     owner.sentTo = Math.max(owner.sentTo, owner.position);
   }
 
   #range(p: number, from: number, to: number): void {
-    const { epoch, answers, durable } = this.owners[p] as Owner;
+    const { epoch, answers, durable } = this.owners[p] as ModelOwner;
     const link = this.links[p] as OwnerLink;
     const fields = { partition: p, epoch, from, to: Math.max(from, to), answers };
     const range = Object.assign(new RangeReader(), fields, { checkpoint: durable.checkpoint });
@@ -262,7 +201,7 @@ export class StayWorld {
   }
 
   #send(p: number, arrive: () => void): void {
-    const { epoch } = this.owners[p] as Owner;
+    const { epoch } = this.owners[p] as ModelOwner;
     if (this.random() >= this.loss) this.#toGateway[p]?.push({ epoch, arrive });
   }
 
@@ -274,7 +213,7 @@ export class StayWorld {
   #request(p: number): void {
     const message = this.#toOwner[p]?.shift();
     if (message === undefined || this.random() < this.loss) return;
-    const owner = this.owners[p] as Owner;
+    const owner = this.owners[p] as ModelOwner;
     if (!('epoch' in message) || message.epoch !== owner.epoch) return;
     switch (message.t) {
       case 'live':
@@ -300,7 +239,7 @@ export class StayWorld {
     }
   }
 
-  #onLive(p: number, owner: Owner, { stay, turn }: { stay: number; turn: number }): void {
+  #onLive(p: number, owner: ModelOwner, { stay, turn }: { stay: number; turn: number }): void {
     const isNew = stay === this.#stay && turn > owner.turn && owner.liveAfter === Infinity;
     if (!isNew || owner.position < owner.sentTo) return;
     this.flush(p);
@@ -319,7 +258,11 @@ export class StayWorld {
     });
   }
 
-  #page(p: number, owner: Owner, { request, after }: { request: number; after: number }): void {
+  #page(
+    p: number,
+    owner: ModelOwner,
+    { request, after }: { request: number; after: number },
+  ): void {
     const waiting = owner.queue.filter((position) => position > after);
     const entries = waiting.slice(0, PAGE_ENTRIES);
     const last = entries.length === waiting.length;
@@ -365,7 +308,7 @@ export class StayWorld {
 
   changeOwner(p: number): void {
     const link = this.links[p] as OwnerLink;
-    const owner = this.owners[p] as Owner;
+    const owner = this.owners[p] as ModelOwner;
     link.hello(owner.epoch + 1);
     this.stays.ownerChanged(p);
     const { filed, fresh } = this.stays.forHello(p);
