@@ -1,7 +1,7 @@
 /**
  * Fault history — every strike with its times, and what else happened to processes and clients.
  */
-import type { Fault } from './fault-plan.ts';
+import type { Fault, RecordedFault } from './fault-plan.ts';
 
 export interface Strike {
   readonly fault: Fault;
@@ -66,6 +66,14 @@ export class FaultHistory {
     const { way, targets, ms } = fault;
     const until = untilMs === undefined ? '' : `, back at ${this.time(untilMs)}`;
     return `${this.time(fromMs).padStart(8)} ${way} ${targets.join(' ')} for ${ms} ms${until}`;
+  }
+
+  /** To be struck again by another run. */
+  record(): RecordedFault[] {
+    return this.strikes.map(({ fault, fromMs }) => ({
+      ...fault,
+      atMs: Math.round(fromMs - this.#startMs),
+    }));
   }
 
   /** Strikes by what was struck and how: `kill gateway` → 12. */

@@ -22,6 +22,12 @@ export interface Fault {
   readonly ms: number;
 }
 
+/** A strike of an earlier run, to be struck again. */
+export interface RecordedFault extends Fault {
+  /** From the start of the run, milliseconds. */
+  readonly atMs: number;
+}
+
 export interface FaultPlanOptions {
   readonly random: Random;
   readonly gateways: number;

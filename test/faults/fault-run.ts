@@ -13,6 +13,7 @@ import type { Broken } from './broken.ts';
 import { Entrance } from './entrance.ts';
 import { FaultHistory } from './fault-history.ts';
 import { FaultPlan, UNDER_WAY_MAX } from './fault-plan.ts';
+import type { Fault, RecordedFault } from './fault-plan.ts';
 import { FaultStriker } from './fault-striker.ts';
 import { Ledger } from './ledger.ts';
 import { probe } from './probe.ts';
@@ -38,6 +39,8 @@ export interface FaultRunOptions {
   readonly seed: number;
   /** How long faults are struck. */
   readonly faultMs: number;
+  /** These, instead of what the seed draws. */
+  readonly replay?: readonly RecordedFault[];
   /** Nothing is struck. */
   readonly calm?: boolean;
   /** Default: all that the broker takes. */
@@ -106,7 +109,8 @@ class FaultRun {
     const { progressMs = PROGRESS_MS_DEFAULT } = this.#options;
     this.#progress = setInterval(() => this.#tell(this.#state()), progressMs);
     if (this.#options.calm === true) await pass(this.#options.faultMs);
-    else await this.#strike();
+    else if (this.#options.replay === undefined) await this.#strike();
+    else await this.#replay(this.#options.replay);
     this.#tell(`faults are over: ${this.#history.strikes.length} were struck`);
     await this.#limited('all processes ready', this.#striker.settle());
     await pass(TAIL_MS);
@@ -159,12 +163,28 @@ class FaultRun {
       if (underWay.size >= UNDER_WAY_MAX) await Promise.race(underWay);
       const fault = plan.draw(this.#striker.struck);
       if (fault === undefined) continue;
-      const work: Promise<void> = this.#striker.strike(fault).finally(() => underWay.delete(work));
+      const work: Promise<void> = this.#begin(fault).finally(() => underWay.delete(work));
       underWay.add(work);
-      const { way, targets, ms } = fault;
-      this.#tell(`${this.#history.strikes.length}. ${way} ${targets.join(' ')} for ${ms} ms`);
     }
     await Promise.all(underWay);
+  }
+
+  /** The same strikes at the same times; what clients do meanwhile is another matter. */
+  async #replay(faults: readonly RecordedFault[]): Promise<void> {
+    const startMs = performance.now();
+    const underWay: Promise<void>[] = [];
+    for (const fault of faults) {
+      await pass(Math.max(0, startMs + fault.atMs - performance.now()));
+      underWay.push(this.#begin(fault));
+    }
+    await Promise.all(underWay);
+  }
+
+  #begin(fault: Fault): Promise<void> {
+    const work = this.#striker.strike(fault);
+    const { way, targets, ms } = fault;
+    this.#tell(`${this.#history.strikes.length}. ${way} ${targets.join(' ')} for ${ms} ms`);
+    return work;
   }
 
   async #drain(): Promise<void> {

@@ -2,13 +2,14 @@
  * npm run test:faults — faults on the processes of a real cluster, and the sums of all ledgers.
  *
  * `npm run test:faults -- [--minutes N] [--seed S] [--nats 1|3] [--gateways N] [--dispatchers N]
- * [--roles a,b] [--rate N] [--calm] [--out FILE]`. Exit code 1 when anything is broken; then the
+ * [--roles a,b] [--rate N] [--calm] [--replay FILE] [--out FILE]`. --replay strikes what a report
+ * (--out) of an earlier run says. Exit code 1 when anything is broken; then the
  * first entries and the faults around them are shown. 2: wrong arguments.
  */
 import { parseArgs } from 'node:util';
 import { startDevCluster } from '../fixtures/dev-cluster.ts';
 import { runFaults } from './fault-run.ts';
-import { renderReport, writeReport } from './report.ts';
+import { readStrikes, renderReport, writeReport } from './report.ts';
 import { ROLES } from './role.ts';
 import type { RoleName } from './role.ts';
 
@@ -20,6 +21,7 @@ const OPTIONS = {
   dispatchers: { type: 'string', default: '2' },
   roles: { type: 'string' },
   rate: { type: 'string' },
+  replay: { type: 'string' },
   calm: { type: 'boolean', default: false },
   out: { type: 'string' },
 } as const;
@@ -45,6 +47,7 @@ try {
   const report = await runFaults({
     ...{ cluster, seed, calm: values.calm, faultMs: minutes * 60_000 },
     ...(roles === undefined ? {} : { roles }),
+    ...(values.replay === undefined ? {} : { replay: readStrikes(values.replay) }),
     ...(values.rate === undefined ? {} : { perSecond: number('rate', values.rate) }),
     onLine: (line) => console.log(line),
   });

@@ -2,8 +2,9 @@
  * Report — the sums of all ledgers as a table, what is broken with the faults around it, and the
  * whole as JSON.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { Broken } from './broken.ts';
+import type { RecordedFault } from './fault-plan.ts';
 import type { FaultReport } from './fault-run.ts';
 import type { Publication } from './ledger.ts';
 import type { Sums } from './role.ts';
@@ -77,6 +78,7 @@ export function writeReport(file: string, report: FaultReport, logs: string): vo
   const { ledger, history, broken, off, sums, roles, seed, run } = report;
   const whole = {
     ...{ seed, run, roles, off: Object.fromEntries(off), sums },
+    strikes: history.record(),
     faults: history.strikes.map((strike) => history.line(strike)),
     notes: history.notes.map(({ atMs, who, text }) => `${history.time(atMs)} ${who} ${text}`),
     broken: broken.map(({ publication, ...rest }) => ({
@@ -88,6 +90,12 @@ export function writeReport(file: string, report: FaultReport, logs: string): vo
     logs: logs.split('\n'),
   };
   writeFileSync(file, `${JSON.stringify(whole, null, 1)}\n`);
+}
+
+/** Of a report that was written by `writeReport`. */
+export function readStrikes(file: string): readonly RecordedFault[] {
+  const { strikes } = JSON.parse(readFileSync(file, 'utf8')) as { strikes: RecordedFault[] };
+  return strikes;
 }
 
 function row({ kind, id, publisher, topic, number, qos, ...rest }: Publication): unknown[] {
