@@ -7,13 +7,13 @@
  *        `sync` reads every session log up to a mark of our own; `begin` rebuilds modes and queues.
  */
 import { encodeMessage, type GatewayMessage, operatorSubject } from '#frames';
-import { type Position, positionOf, type RecordReader } from '#log';
-import { LastTopic } from '#mqtt';
+import type { Position, RecordReader } from '#log';
 import { DISPATCH_GROUP, type PartitionContext } from '#reader';
 import { homeOfGeneration, type SessionRecord, SESSIONS_GROUP } from '#session-store';
 import { PROGRESS_START, StateLog } from '#state';
 import type { DispatchCounters } from './dispatch-counters.ts';
-import { FilingJobs } from './filing-job.ts';
+import { Filing } from './filing.ts';
+import type { FilingJobs } from './filing-job.ts';
 import type { HomeClaims } from './home-claims.ts';
 import type { OwnerVoice } from './owner-voice.ts';
 import type { PartitionLink } from './partition-link.ts';
@@ -49,18 +49,18 @@ export interface OwnerSessionsOptions {
   readonly claims: HomeClaims;
   readonly limit: UndurableLimit;
   readonly queueLimits?: QueueLimits | undefined;
+  readonly lookedPerTurn?: number | undefined;
 }
 
 export class OwnerSessions implements BoardUser {
   readonly queues: SessionQueues;
   readonly sessions: PartitionSessions;
-  readonly jobs: FilingJobs;
   readonly pages: QueuePages;
   readonly desk: SessionDesk;
   /** Shared subscriptions: queues beside those of sessions (ADR 0013). */
   readonly groups: OwnerGroups;
   readonly #o: OwnerSessionsOptions;
-  readonly #topic = new LastTopic();
+  readonly #filing: Filing;
   #recovery: { close: () => void } | undefined;
   #log: StateLog | undefined;
   #home: SessionHome | undefined;
@@ -75,7 +75,7 @@ export class OwnerSessions implements BoardUser {
   constructor(options: OwnerSessionsOptions) {
     this.#o = options;
     const { context, board, switchboard, links, sender, voice, counters, limit } = options;
-    const { partition, epoch, clock, bus, state } = context;
+    const { partition, epoch, clock, state } = context;
     const position = (): Position => sender.position;
     this.queues = new SessionQueues(
       state,
@@ -84,18 +84,10 @@ export class OwnerSessions implements BoardUser {
       (slot) => this.#endFull(slot),
       options.queueLimits,
     );
-    this.jobs = new FilingJobs({
-      bus,
-      clock,
-      partition,
-      tail: sender.tail,
-      headPosition: position,
-      mayRead: () => !limit.isFull,
-      file: (record, after, isMine) => this.#fileAgain(record, after, isMine),
-      onJoined: (session) => {
-        this.sessions.joined(session);
-        this.#lookAgain();
-      },
+    this.#filing = new Filing({
+      ...options,
+      sessions: () => this.sessions,
+      onWhole: () => this.#lookAgain(),
     });
     this.sessions = new PartitionSessions({
       partition,
@@ -104,6 +96,7 @@ export class OwnerSessions implements BoardUser {
       floorOf: (incarnation) => links.get(incarnation)?.floor ?? 0,
       join: (session, from) => this.jobs.join(session, from),
       position,
+      filedUpTo: () => this.#filing.filedUpTo,
     });
     this.pages = new QueuePages({
       clock,
@@ -139,6 +132,9 @@ export class OwnerSessions implements BoardUser {
     this.#o.switchboard.planFlush();
   }
 
+  get jobs(): FilingJobs {
+    return this.#filing.jobs;
+  }
   get board(): SessionBoard {
     return this.#o.board;
   }
@@ -287,22 +283,8 @@ export class OwnerSessions implements BoardUser {
 
   /** The message with QoS ≥ 1 that `reader` stands on. */
   dispatch(topic: string, position: Position, record: TailRecord, reader: RecordReader): void {
-    this.sessions.dispatch(topic, position, record, reader);
+    this.#filing.dispatch(topic, position, record, reader);
     this.groups.dispatch(topic, position, record, reader);
-  }
-
-  #fileAgain(
-    record: TailRecord,
-    after: Position,
-    isMine: (session: BoardSession) => boolean,
-  ): void {
-    const reader = this.#o.sender.leftOut.read(record);
-    if (reader === undefined) return;
-    for (let index = reader.next(); index >= 0; index = reader.next()) {
-      const position = positionOf(record.sequence, index);
-      if (position <= after || reader.liveElsewhere || reader.view.qos === 0) continue;
-      this.sessions.dispatch(this.#topic.keyOf(reader.view), position, record, reader, isMine);
-    }
   }
 
   /** Its queue is full: its home is asked, as an operator asks, until the session is gone. */

@@ -41,6 +41,8 @@ export interface DispatchLimits {
   readonly tailBytes?: number;
   readonly windowBytes?: number;
   readonly queue?: QueueLimits;
+  /** Sessions that messages are filed for in one turn of the loop. */
+  readonly lookedPerTurn?: number;
 }
 
 export class PartitionOwner implements PartitionLogic, LineUser {
@@ -112,6 +114,7 @@ export class PartitionOwner implements PartitionLogic, LineUser {
       claims: this.#claims,
       limit,
       queueLimits: limits.queue,
+      lookedPerTurn: limits.lookedPerTurn,
     });
     this.#stillness = new Stillness(context.observer, context.stuckBefore);
     this.#takeOver = new TakeOver({

@@ -32,6 +32,8 @@ export interface PartitionSessionsOptions {
   readonly join: (session: BoardSession, from: Position) => void;
   /** Everything up to here has been dispatched. */
   readonly position: () => Position;
+  /** Everything up to here is filed for who is filed; below it while filing is behind. */
+  readonly filedUpTo: () => Position;
 }
 
 export class PartitionSessions {
@@ -46,9 +48,12 @@ export class PartitionSessions {
     this.#o = options;
   }
 
-  mode(session: BoardSession): SessionMode {
-    this.#settle(session.slot);
-    return MODES[this.#modes[session.slot] as number] as SessionMode;
+  mode({ slot }: BoardSession): SessionMode {
+    this.#settle(slot);
+    const { filedUpTo, position } = this.#o;
+    // While filing is behind, the end of a queue is not the end of what waits.
+    if (this.#modes[slot] === FILED && filedUpTo() < position()) return 'joining';
+    return MODES[this.#modes[slot] as number] as SessionMode;
   }
   turn(session: BoardSession): number {
     return this.#turns[session.slot] as number;
@@ -115,6 +120,13 @@ export class PartitionSessions {
     join(session, start);
   }
 
+  /** Filed, and not live from some position on either: its gateway has changed its mind. */
+  staysFiled({ slot }: BoardSession, from: Position): void {
+    if (this.#liveAfter[slot] === Infinity) return;
+    this.#liveAfter[slot] = Infinity;
+    this.#o.queues.raiseLast(slot, from);
+  }
+
   /** A job has filed everything for it. */
   joined({ slot }: BoardSession): void {
     if (this.#modes[slot] === JOINING) this.#modes[slot] = FILED;
@@ -137,7 +149,8 @@ export class PartitionSessions {
 
   /**
    * The message with QoS ≥ 1 that `reader` stands on, in log order. `isFor`: for whom it is read; a
-   * job reads once more for its own sessions. Default: all that are filed.
+   * job reads once more for its own sessions. Default: all that are filed. → how many were looked
+   * at.
    */
   dispatch(
     topic: string,
@@ -145,10 +158,10 @@ export class PartitionSessions {
     record: TailRecord,
     reader: RecordReader,
     isFor?: (session: BoardSession) => boolean,
-  ): void {
+  ): number {
     const { board, queues } = this.#o;
     const numbers = board.route(topic);
-    if (numbers.length === 0) return;
+    if (numbers.length === 0) return 0;
     if (this.#targets.length < numbers.length) this.#targets = new Uint32Array(numbers.length * 2);
     const targets = this.#targets;
     let count = 0;
@@ -167,6 +180,7 @@ export class PartitionSessions {
       targets[count++] = slot;
     }
     if (count > 0) queues.file(position, record, reader, targets, count);
+    return numbers.length;
   }
 
   #isMeant(
@@ -191,7 +205,7 @@ export class PartitionSessions {
   /** Everything up to X has passed without a match: it is live all the same. */
   #settle(slot: number): void {
     if (this.#modes[slot] !== FILED) return;
-    if (this.#o.position() < (this.#liveAfter[slot] as number)) return;
+    if (this.#o.filedUpTo() < (this.#liveAfter[slot] as number)) return;
     this.#modes[slot] = LIVE;
     this.#liveAfter[slot] = Infinity;
   }

@@ -60,6 +60,8 @@ export interface HistorySetting {
   readonly logBytesMax?: number;
   readonly tailBytes?: number;
   readonly windowBytes?: number;
+  /** Sessions that a dispatcher files messages for in one turn of its loop. */
+  readonly lookedPerTurn?: number;
   readonly recordMessagesMax?: number;
   readonly pendingBytesMax?: number;
 }

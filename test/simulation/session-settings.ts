@@ -31,6 +31,7 @@ export const SESSION_SETTINGS: readonly HistorySetting[] = [
   {
     name: 'stored: dispatchers killed',
     ...DEVICES,
+    lookedPerTurn: 3,
     pace: 2,
     slow: 0.3,
     killDispatcher: 0.3,
@@ -91,6 +92,7 @@ export const SESSION_SETTINGS: readonly HistorySetting[] = [
   {
     name: 'stored: small windows, bursts',
     ...DEVICES,
+    lookedPerTurn: 3,
     pace: 2,
     slow: 0.4,
     burst: 0.4,
@@ -122,6 +124,7 @@ export const SESSION_SETTINGS: readonly HistorySetting[] = [
   {
     name: 'stored: QoS 2, all killed',
     ...DEVICES,
+    lookedPerTurn: 3,
     qos2: 0.6,
     pace: 2,
     slow: 0.2,
@@ -143,6 +146,7 @@ export const SESSION_SETTINGS: readonly HistorySetting[] = [
   {
     name: 'stored: everything',
     ...DEVICES,
+    lookedPerTurn: 3,
     partitions: 3,
     dispatchers: 3,
     slow: 0.2,

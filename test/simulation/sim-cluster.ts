@@ -37,6 +37,7 @@ export interface SimOptions {
   readonly logBytesMax?: number;
   readonly tailBytes?: number;
   readonly windowBytes?: number;
+  readonly lookedPerTurn?: number;
   readonly recordMessagesMax?: number;
   readonly pendingBytesMax?: number;
   /** Plants a fault: what a process gets instead of its bus. */
@@ -178,7 +179,7 @@ export class SimCluster {
   addDispatcher(): SimDispatcher {
     const number = this.dispatchers.length + 1;
     const bus = this.nats.connect(`dispatcher-${number}`);
-    const { tailBytes, windowBytes } = this.#options;
+    const { tailBytes, windowBytes, lookedPerTurn } = this.#options;
     const dispatcher = new Dispatcher({
       bus: this.#busOf(bus, 'dispatcher'),
       clock: bus.control.clock,
@@ -191,6 +192,7 @@ export class SimCluster {
       limits: {
         ...(tailBytes === undefined ? {} : { tailBytes }),
         ...(windowBytes === undefined ? {} : { windowBytes }),
+        ...(lookedPerTurn === undefined ? {} : { lookedPerTurn }),
       },
     });
     dispatcher.start();
