@@ -1,6 +1,6 @@
 /**
- * Shared subscriptions at a gateway: who gets a message, what the owner is told and when again, what
- * a new owner is told; and messages of QoS 0 between gateways.
+ * Shared subscriptions at a gateway: who gets a message, what the owner is told and when again,
+ * what a new owner is told; and messages of QoS 0 between gateways.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
