@@ -1,6 +1,7 @@
 /** Row `sleepers` — one message that very many absent sessions wait for, and many in a row. */
 import { setTimeout } from 'node:timers/promises';
 import { PARTITIONS } from './bench-cluster.ts';
+import type { WindowUsage } from './bench-cluster.ts';
 import { putToSleep } from './crowd.ts';
 import { DurableWatch } from './durable-watch.ts';
 import { LightClient } from './light-client.ts';
@@ -39,6 +40,7 @@ async function run({ sizes, say, progress, startCluster }: RowContext): Promise<
     pair.take();
     await setTimeout(CALM_MS);
     say('pair alone', pair.take().toString());
+    let before: WindowUsage | undefined;
     for (const messages of [1, bursts]) {
       const first = watch.entries / count;
       await bench.beginWindow();
@@ -64,10 +66,8 @@ async function run({ sizes, say, progress, startCluster }: RowContext): Promise<
       say('pair meanwhile', felt.toString(), 'pause ≤ 10 ms');
       say('', `${cpuOf(window, entries)} per entry`);
       say('loops', loopsOf(window));
-      if (messages > 1) {
-        await bench.beginWindow();
-        say('memory per entry', growthOf(window, await bench.endWindow(), entries));
-      }
+      if (before !== undefined) say('memory per entry', growthOf(before, window, entries));
+      before = window;
     }
     await verify();
   } finally {

@@ -46,5 +46,6 @@ export function mebibytes(bytes: number): string {
 
 /** So many bytes for each of `count`. */
 export function each(bytes: number, count: number): string {
-  return `${(bytes / 1_024 / count).toFixed(2)} KiB`;
+  const part = bytes / count;
+  return Math.abs(part) < 100 ? `${part.toFixed(1)} B` : `${(part / 1_024).toFixed(2)} KiB`;
 }
