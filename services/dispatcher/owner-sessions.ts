@@ -64,6 +64,7 @@ export class OwnerSessions implements BoardUser {
   #recovery: { close: () => void } | undefined;
   #log: StateLog | undefined;
   #home: SessionHome | undefined;
+  #records: SessionRecords | undefined;
   #appender: WillAppender | undefined;
   #wills: WillKeeper | undefined;
   #outs: OutTable | undefined;
@@ -225,7 +226,9 @@ export class OwnerSessions implements BoardUser {
     const { partition, partitions, clock, bus, state } = context;
     const isAlive = (incarnation: string): boolean => switchboard.line(incarnation) !== undefined;
     const { view } = board;
-    const records = view.recordsOf(partition);
+    const stored = view.recordsOf(partition);
+    const records = new SessionRecords(clock, log, stored, view.revision(partition));
+    this.#records = records;
     const holds = (): boolean => context.holds();
     const appender = new WillAppender({ bus, clock, state, home: partition, holds });
     this.#appender = appender;
@@ -236,7 +239,7 @@ export class OwnerSessions implements BoardUser {
       home: partition,
       partitions,
       claims,
-      records: new SessionRecords(clock, log, records, view.revision(partition)),
+      records,
       state,
       wills: this.#wills,
       outs: this.#outs,
@@ -307,9 +310,11 @@ export class OwnerSessions implements BoardUser {
   onSession(session: BoardSession): void {
     const { partition } = this.#o.context;
     this.sessions.begin(session, session.record.cursor[partition] ?? 0, Infinity);
+    this.#records?.share(session.record);
   }
   onSessionChange(session: BoardSession, before: SessionRecord): void {
     this.sessions.changed(session, before);
+    this.#records?.share(session.record);
   }
   onSessionEnd(session: BoardSession): void {
     this.jobs.forget(session);

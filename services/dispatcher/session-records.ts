@@ -3,7 +3,7 @@
  *
  * Shape: a map client identifier → record, begun with what the view has read, written through to
  *        the session log; newer than any view by what is under way.
- * Cost:  one object per session, shared with the view until it changes.
+ * Cost:  one object per session, shared with the view but for what is under way.
  */
 import type { Clock } from '#base';
 import {
@@ -63,6 +63,13 @@ export class SessionRecords {
     this.#expiry.set(record.clientIdentifier, record.expiresAtMs);
     this.#log.put(SESSION_TABLE, record.clientIdentifier, encodeSession(record));
     this.#putRevision();
+  }
+
+  /** What the view has read of our own writing: one object is enough for both. */
+  share(record: SessionRecord): void {
+    const { clientIdentifier, revision } = record;
+    if (this.#records.get(clientIdentifier)?.revision !== revision) return;
+    this.#records.set(clientIdentifier, record);
   }
 
   /** False: there is none. */
