@@ -21,7 +21,7 @@ import type { BoardSession } from './session-board.ts';
 /** Record bytes matched again per turn: about a millisecond. */
 const STEP_BYTES = 256 * 1024;
 /** A record may hold messages for very many sessions: then time ends the step. */
-const STEP_MS = 8;
+const STEP_MS = 4;
 /** Wait before it is looked again whether reading may go on, ms. */
 const FULL_WAIT_MS = 20;
 /** Jobs of one partition that read at the same time. */
