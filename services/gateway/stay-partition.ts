@@ -108,8 +108,10 @@ export class StayPartition implements QueueAsker {
   /** A live message that matches. In any mode but live and draining it is, or will be, queued. */
   offer(position: Position, view: PublishView, qos: 1 | 2, delivery: Delivery): void {
     if (this.mode === 'live') {
-      if (position <= this.readTo || this.#isDone(position)) return;
+      if (position <= this.readTo) return;
+      // In order: also what is done has to wait for what is held.
       if (!this.#held.isEmpty || this.#isHeldBack) return this.#hold(position, view);
+      if (this.#isDone(position)) return;
       if (!this.stay.client.hasCapacity) return this.#refile('slow', position);
       this.#handOut(position, view, qos, delivery);
       if (!this.inherited.isEmpty) this.#freePassed();

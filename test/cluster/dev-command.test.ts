@@ -142,7 +142,10 @@ test('the commands of docs/getting-started.md work in their order', async () => 
     const line = command
       .replaceAll(/\bnpx weir\b/g, `node ${join(ROOT, 'scripts/weir.mjs')}`)
       .replaceAll('localhost:8080', `localhost:${control}`)
-      .replace(/ (apply|allow|clients [a-z]+) /, ` $1 --api http://localhost:${control} `)
+      .replace(
+        / (apply|allow|(?:clients|sessions) [a-z]+)( |$)/,
+        ` $1 --api http://localhost:${control}$2`,
+      )
       .replace(/ sub (.*)$/, ' sub $1 --count 1');
     const { code, output } = await shell(line);
     const refused = /# refused/.test(command);
