@@ -29,6 +29,11 @@ export interface StateTables {
   has(table: number, key: string): boolean;
   /** The newest value of a key of a resident table (StateLogOptions); do not change it. */
   peek(table: number, key: string): Uint8Array | undefined;
+  /**
+   * Where the value stands: who reads many does so in this order, and each record once. A number
+   * that means nothing else, Infinity for what is in memory.
+   */
+  placeOf(table: number, key: string): number;
   /** Keys present now; do not change the table while walking. */
   keys(table: number): IterableIterator<string>;
   count(table: number): number;

@@ -188,6 +188,9 @@ export class StateLog implements StateTables {
   has(table: number, key: string): boolean {
     return this.#index.slot(table, key) !== undefined;
   }
+  placeOf(table: number, key: string): number {
+    return this.#index.slot(table, key)?.record?.sequence ?? Infinity;
+  }
   keys(table: number): IterableIterator<string> {
     return this.#index.keys(table);
   }

@@ -6,6 +6,7 @@ import { messageLength, RecordBuilder, RecordReader } from '#log';
 import { topicKeyOf } from '#mqtt';
 import { StateLog, stateStreamConfig } from '#state';
 import {
+  RETAINED_TABLE,
   RETAINED_TOPIC_BYTES_MAX,
   RETAINED_TOPIC_LEVELS_MAX,
   RetainedStore,
@@ -54,6 +55,25 @@ function retain(store: RetainedStore, topic: string, payloadBytes: number): void
 }
 
 describe('RetainedStore', () => {
+  it('names topics that stand in one record together, whatever the tree says', () => {
+    const { store, state, clock } = open();
+    const topics = Array.from({ length: 60 }, (_, i) => `t/${i % 6}/${i}`);
+    for (let i = 0; i < topics.length; i += 10) {
+      for (const topic of topics.slice(i, i + 10)) retain(store, topic, 100);
+      clock.run(clock.nowMs() + 1_000);
+    }
+    const walk = store.match('t/#');
+    const found: string[] = [];
+    for (let next = walk.next(); next.done !== true; next = walk.next()) found.push(next.value);
+    assert.deepEqual(found.toSorted(), topics.toSorted());
+    const places = found.map((topic) => state.placeOf(RETAINED_TABLE, topic));
+    assert.deepEqual(
+      places,
+      places.toSorted((x, y) => x - y),
+    );
+    assert.equal(new Set(places).size, 6);
+  });
+
   it('keeps the largest message on the longest topic', () => {
     const { store, state, clock } = open();
     const topic = 'é'.repeat(RETAINED_TOPIC_BYTES_MAX / 2);
