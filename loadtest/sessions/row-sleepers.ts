@@ -9,7 +9,7 @@ import { pump } from './pump.ts';
 import { readQueue } from './queue-reader.ts';
 import { cpuOf, growthOf, loopsOf } from './row.ts';
 import type { Row, RowContext } from './row.ts';
-import { milliseconds, perSecond, whole } from './samples.ts';
+import { milliseconds, perSecond, Samples, whole } from './samples.ts';
 import { SteadyPair } from './steady-pair.ts';
 
 const TOPIC = 'sleepers/all';
@@ -18,6 +18,8 @@ const LIMIT_MS = 120_000;
 const CALM_MS = 3_000;
 /** What the pair feels may come a little later. */
 const AFTER_MS = 250;
+/** Messages one at a time, after the first. */
+const SINGLES = 10;
 
 export const SLEEPERS_ROW: Row = {
   name: 'sleepers',
@@ -68,6 +70,7 @@ async function run({ sizes, say, progress, startCluster }: RowContext): Promise<
       say('loops', loopsOf(window));
       if (before !== undefined) say('memory per entry', growthOf(before, window, entries));
       before = window;
+      if (messages === 1) await oneByOne();
     }
     await verify();
   } finally {
@@ -76,8 +79,25 @@ async function run({ sizes, say, progress, startCluster }: RowContext): Promise<
   }
   await pair.stop();
 
+  /** Nothing is new to anybody any more: no code is cold, the sessions are known for the topic. */
+  async function oneByOne(): Promise<void> {
+    const samples = new Samples();
+    pair.take();
+    for (let i = 0; i < SINGLES; i++) {
+      const startMs = performance.now();
+      const durable = watch.until(watch.entries + count, LIMIT_MS);
+      const first = watch.entries / count;
+      await pump({ client, count: 1, topicOf: () => TOPIC, first });
+      await durable;
+      samples.add(performance.now() - startMs);
+      await setTimeout(AFTER_MS);
+    }
+    say(`${SINGLES} more, alone`, `durable: ${samples}`);
+    say('pair meanwhile', pair.take().toString(), 'pause ≤ 10 ms');
+  }
+
   async function verify(): Promise<void> {
-    const all = 1 + bursts;
+    const all = 1 + SINGLES + bursts;
     const waiting = await bench.dispatcherMetric('weir_queue_entries');
     if (waiting !== all * count) throw new Error(`${waiting} entries wait, not ${all * count}`);
     const ms = await readQueue(ports[1], `sleeper-${count - 1}`, all);
