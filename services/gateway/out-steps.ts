@@ -5,9 +5,8 @@
  * Shape: per connection the open deliveries by packet identifier, and a line of steps: those of a
  *        turn go together, one message under way, repeated until `stepped` comes; what comes
  *        meanwhile goes with the next one. Nobody waits for *finished*: it goes along.
- * No queue: a retained message has no place in one. It gets one below all others, by its
- *           identifier,
- *        so that a later connection knows that the identifier was used and closes it by PUBREL.
+ * No queue: a retained message has no place in one. It gets a position below 0, unlike all others
+ *        of the session, so that a later connection knows its identifier and closes it by PUBREL.
  * Bound: the session's packet identifiers.
  */
 import type { Clock } from '#base';
@@ -30,6 +29,8 @@ interface Line {
   readonly client: LocalClient;
   readonly home: number;
   readonly open: Map<number, Place>;
+  /** Lowest position given to a delivery that comes from no queue. */
+  lowest: Position;
   waiting: OutEntry[];
   underWay: readonly OutEntry[];
   /** Something waits that is waited for. */
@@ -66,13 +67,16 @@ export class OutSteps {
   /** A stored session with what earlier connections have left. */
   begin(client: LocalClient, home: number, inherited: readonly OutEntry[]): void {
     const open = new Map<number, Place>();
+    let lowest = 0;
     for (const [packetIdentifier, partition, position, state] of inherited) {
+      lowest = Math.min(lowest, position);
       if (state !== OUT_FINISHED) open.set(packetIdentifier, { partition, position });
     }
     this.#lines.set(client.connectionNumber, {
       client,
       home,
       open,
+      lowest,
       waiting: [],
       underWay: [],
       isUrgent: false,
@@ -91,7 +95,7 @@ export class OutSteps {
   sent(client: LocalClient, packetIdentifier: number, queued: Place | undefined): void {
     const line = this.#lines.get(client.connectionNumber);
     if (line === undefined) return client.outStored(packetIdentifier);
-    const place = queued ?? { partition: 0, position: -packetIdentifier };
+    const place = queued ?? { partition: 0, position: --line.lowest };
     line.open.set(packetIdentifier, place);
     this.#step(line, packetIdentifier, place, OUT_SENT);
   }

@@ -49,8 +49,8 @@ export class RecordingClient implements LocalClient {
     });
   }
   released(): void {}
-  outStored(): void {}
-  receivedStored(): void {}
+  outStored(_packetIdentifier: number): void {}
+  receivedStored(_packetIdentifier: number): void {}
   freeIdentifier(): void {}
   appended(token: number, outcome: 'stored' | 'full'): void {
     this.appends.push(`${token} ${outcome}`);
