@@ -284,8 +284,9 @@ export class StayPartition implements QueueAsker {
     const ticket = this.ring.push(position) * host.partitions + this.partition;
     if (!this.isAttended) host.attend(this);
     const inherited = this.inherited.isEmpty ? 0 : this.inherited.take(position);
-    // Its home knows a QoS 2 delivery under its identifier, whatever was granted meanwhile.
-    if (inherited < INHERITED_QOS2) client.deliver(view, qos, delivery, ticket, inherited);
+    if (inherited === 0) client.deliver(view, qos, delivery, ticket, 0);
+    // As it was begun, whatever was granted meanwhile: its home knows it if it was QoS 2.
+    else if (inherited < INHERITED_QOS2) client.deliver(view, 1, delivery, ticket, inherited);
     else client.deliver(view, 2, delivery, ticket, inherited - INHERITED_QOS2);
   }
 

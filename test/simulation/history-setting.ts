@@ -41,6 +41,8 @@ export interface HistorySetting {
   readonly devices?: number;
   /** How much they do; 1 = an event per second or two. */
   readonly pace?: number;
+  /** Share of resumptions after which a device subscribes anew to what it has. */
+  readonly resubscribes?: number;
   /** Share of devices that acknowledge after seconds and stall. */
   readonly slow?: number;
   /** Share of CONNECTs with an expiry of seconds. */

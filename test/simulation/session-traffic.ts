@@ -120,6 +120,15 @@ export class SessionTraffic {
     client.subscribe(FILTERS[at] ?? 'c', at === 0 && random() < 0.5 ? 0 : qos, at + 1);
   }
 
+  /** As many clients do that do not look whether their session is present. */
+  #subscribeAgain(client: StoredClient): void {
+    const { resubscribes = 0 } = this.#setting;
+    if (resubscribes === 0 || this.#cluster.random() >= resubscribes) return;
+    for (const { topicFilter, qos, subscriptionIdentifier } of client.life?.present ?? []) {
+      client.subscribe(topicFilter, qos, subscriptionIdentifier);
+    }
+  }
+
   #connect(device: Device): void {
     const cluster = this.#cluster;
     const gateway = cluster.pick(cluster.alive);
@@ -153,6 +162,7 @@ export class SessionTraffic {
       if (client.life === undefined) return;
       for (const { client: older } of device.older) older.supersede();
       if (client.life.present.length === 0) this.#subscribe(client);
+      else this.#subscribeAgain(client);
     });
   }
 

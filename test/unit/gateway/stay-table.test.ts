@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { SimClock } from '#bus';
-import { type GatewayMessage, type GrantedSession, QueuePageReader } from '#frames';
+import { type GatewayMessage, type GrantedSession, OUT_SENT, QueuePageReader } from '#frames';
 import { OwnerLink } from '../../../services/gateway/owner-link.ts';
 import type { Stay } from '../../../services/gateway/stay.ts';
 import { LAG_MS } from '../../../services/gateway/stay-host.ts';
@@ -54,14 +54,14 @@ function attach(fields: Partial<GrantedSession> = {}): Stay {
 }
 
 /** The answer to the outstanding request. */
-function page(at: readonly number[], upTo: number, last = true): void {
+function page(at: readonly number[], upTo: number, last = true, qos: 1 | 2 = 1): void {
   const asked = sent.findLast((message) => message.t === 'queue');
   const request = asked?.t === 'queue' ? asked.request : 0;
   const reader = Object.assign(new QueuePageReader(), { partition: 0, request, upTo, last });
   let i = 0;
   reader.next = () => {
     reader.position = at[i] ?? 0;
-    Object.assign(reader.view, publishView({ topic: 't', payload: `${at[i]}` }));
+    Object.assign(reader.view, publishView({ topic: 't', payload: `${at[i]}`, qos }));
     return i++ < at.length;
   };
   stays.onQueuePage(reader);
@@ -222,5 +222,27 @@ describe('StayTable', () => {
     assert.deepEqual(stays.forHello(0), { filed: [40], fresh: [] }, 'the newer one counts');
     stays.released(before.connectionNumber, 0, 11);
     assert.deepEqual([stays.floor(), stays.known, stays.ended.size], [[110], [12], 0]);
+  });
+
+  it('sends again what was begun with the QoS that it was begun with', () => {
+    const stay = stays.add(client, 0, {
+      present: true,
+      generation: 40,
+      stay: 8,
+      revision: 9,
+      subscriptions: [],
+      cursor: [50],
+      inFlight: [[2, 0, 60]],
+      outs: [[3, 0, 70, OUT_SENT]],
+    });
+    // Since then the client has subscribed anew, first with more, then with less.
+    table.add(client, { ...subscription('#'), qos: 2, stay }, () => 1);
+    table.effective(0, 1, 0);
+    stay.begin(clock.nowMs());
+    page([60, 70, 80], 90, true, 2);
+    assert.deepEqual(
+      client.handed.map(({ qos }) => qos),
+      [1, 2, 2],
+    );
   });
 });
