@@ -61,7 +61,7 @@ async function run({ sizes, say, startCluster }: RowContext): Promise<void> {
   const messages = DRAINED_TOGETHER * count;
   say(
     `by ${DRAINED_TOGETHER} together`,
-    `${perSecond(messages, drained.ms)}, each ${drained.samples}`,
+    `${perSecond(messages, drained.ms)}, each ${drained.samples.toString()}`,
   );
   say('', cpuOf(many, messages));
   say('loops', loopsOf(many));

@@ -32,7 +32,7 @@ async function run(context: RowContext): Promise<void> {
   const connected = await putToSleep({ count, name: 'stored', ports, filtersOf });
   const connecting = await bench.endWindow();
   await expectStored(bench.dispatcherMetric('weir_sessions_stored'), count + 200);
-  say('connect', `${perSecond(count, connected.ms)}, CONNACK ${connected.samples}`);
+  say('connect', `${perSecond(count, connected.ms)}, CONNACK ${connected.samples.toString()}`);
   say('', `${cpuOf(connecting, count)} with CONNECT, SUBSCRIBE and DISCONNECT`);
   say('loops', loopsOf(connecting));
   await setTimeout(SETTLE_MS);
@@ -52,7 +52,7 @@ async function run(context: RowContext): Promise<void> {
     return client.connackMs;
   });
   const resuming = await bench.endWindow();
-  say('resume', `${perSecond(count, resumed.ms)}, CONNACK ${resumed.samples}`);
+  say('resume', `${perSecond(count, resumed.ms)}, CONNACK ${resumed.samples.toString()}`);
   say('', `${cpuOf(resuming, count)} with CONNECT and DISCONNECT`);
   say('loops', loopsOf(resuming));
 }

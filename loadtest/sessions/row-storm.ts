@@ -55,7 +55,10 @@ async function run({ sizes, say, progress, startCluster }: RowContext): Promise<
     AT_ONCE,
   );
   const window = await bench.endWindow();
-  say('all are back', `${milliseconds(samples.at(1))} after the kill; since the kill ${samples}`);
+  say(
+    'all are back',
+    `${milliseconds(samples.at(1))} after the kill; since the kill ${samples.toString()}`,
+  );
   say('', `${perSecond(count, samples.at(1))}, ${cpuOf(window, count)}`);
   say('loops', loopsOf(window));
   await bench.beginWindow();

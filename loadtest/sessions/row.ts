@@ -8,10 +8,10 @@ export interface RowContext {
   readonly generator: () => Promise<string>;
   readonly sizes: Sizes;
   /** Fresh cluster; the row stops it, the bench does if the row fails. */
-  startCluster(env?: Readonly<Record<string, string>>): Promise<BenchCluster>;
+  readonly startCluster: (env?: Readonly<Record<string, string>>) => Promise<BenchCluster>;
   /** A line of the row's result. */
-  say(what: string, figure: string, goal?: string): void;
-  progress(text: string): void;
+  readonly say: (what: string, figure: string, goal?: string) => void;
+  readonly progress: (text: string) => void;
   readonly signal: AbortSignal;
 }
 

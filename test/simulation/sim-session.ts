@@ -19,6 +19,8 @@ export interface Subscribed {
   from: number;
   /** Up to here. Infinity: not unsubscribed. */
   until: number;
+  /** Receipts of its life when UNSUBSCRIBE was sent; Infinity: it was not. */
+  untilReceipt: number;
   /** UNSUBACK came, or the session is known to be without it. */
   gone: boolean;
   /** Ids that its gateway had delivered to others before SUBSCRIBE (I7). */
@@ -113,6 +115,7 @@ export class Life {
       subscriptionIdentifier,
       from: Infinity,
       until: Infinity,
+      untilReceipt: Infinity,
       gone: false,
       notBelow,
       notBelowCount: notBelow.length,
@@ -250,7 +253,7 @@ export class SimSession {
         this.fail(`its subscription to ${topicFilter} changed`);
       if (isCertain || entry.until === Infinity) continue;
       // UNSUBACK never came and it is still there: nothing is owed, but it may deliver.
-      life.subscribed.push({ ...entry, from: Infinity, until: Infinity });
+      life.subscribed.push({ ...entry, from: Infinity, until: Infinity, untilReceipt: Infinity });
       entry.gone = true;
     }
     for (const topicFilter of named.keys()) {

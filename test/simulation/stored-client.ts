@@ -87,6 +87,10 @@ export class StoredClient implements LocalClient {
   get open(): boolean {
     return this.life !== undefined && this.closedFor === undefined && !this.#vanished;
   }
+  /** Its device takes answers: not any more once another connection was let in. */
+  get #hears(): boolean {
+    return this.open && !this.#superseded;
+  }
   /** Nobody knows yet that it is over. */
   get waits(): boolean {
     return this.granted === undefined && this.closedFor === undefined;
@@ -228,7 +232,7 @@ export class StoredClient implements LocalClient {
     this.unanswered++;
     core.subscribe(this, [granted], () => {
       this.unanswered--;
-      if (!this.open) return;
+      if (!this.#hears) return;
       asked.from = Math.min(asked.from, published());
       onEffective?.();
     });
@@ -238,11 +242,12 @@ export class StoredClient implements LocalClient {
     const entry = this.life?.subscription(topicFilter);
     if (entry === undefined || entry.until !== Infinity) return;
     entry.until = this.#door.published();
+    entry.untilReceipt = this.life?.received.length ?? 0;
     const isKnown = entry.from !== Infinity;
     this.unanswered++;
     const [existed] = this.#door.core.unsubscribe(this, [topicFilter], () => {
       this.unanswered--;
-      if (this.open) entry.gone = true;
+      if (this.#hears) entry.gone = true;
       onEffective?.();
     });
     if (existed !== true && isKnown) {
