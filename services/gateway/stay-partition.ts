@@ -31,7 +31,7 @@ import {
   type StayTerms,
 } from './stay-host.ts';
 
-/** Of a message sent before, which no subscription matches any more. */
+/** Of a message sent before, which no subscription asks for at QoS ≥ 1 any more. */
 const SENT_BEFORE: Match = {
   qos: 1,
   delivery: { retainAsPublished: false, subscriptionIdentifiers: [], retained: false },
@@ -256,8 +256,8 @@ export class StayPartition implements QueueAsker {
     const isExpired = !wasSent && host.hasExpired(view);
     if (isExpired) host.expired++;
     const found = isExpired ? undefined : host.match(this, view, position);
-    // Its delivery has begun and is completed, also when unsubscribed [MQTT-3.10.4-3].
-    const match = found ?? (wasSent && view.qos === 1 ? SENT_BEFORE : undefined);
+    // What has begun is completed, whatever is subscribed now [MQTT-3.10.4-3], [MQTT-4.4.0-1].
+    const match = wasSent && (found?.qos ?? 0) === 0 ? SENT_BEFORE : found;
     const qos = match === undefined || view.qos < match.qos ? view.qos : match.qos;
     // Subscriptions with QoS 0 had it when it was published.
     if (match === undefined || qos === 0) {

@@ -8,6 +8,7 @@ import type { Stay } from '../../../services/gateway/stay.ts';
 import { LAG_MS } from '../../../services/gateway/stay-host.ts';
 import { StayTable } from '../../../services/gateway/stay-table.ts';
 import { SubscriptionTable } from '../../../services/gateway/subscription-table.ts';
+import type { Subscription } from '../../../services/gateway/port.ts';
 import { publishView } from '../../fixtures/publish-view.ts';
 import { RecordingClient, subscription } from './local-client.ts';
 
@@ -224,7 +225,8 @@ describe('StayTable', () => {
     assert.deepEqual([stays.floor(), stays.known, stays.ended.size], [[110], [12], 0]);
   });
 
-  it('sends again what was begun with the QoS that it was begun with', () => {
+  /** Sent before: 60 with QoS 1, 70 with QoS 2. Then the queue brings both, and 80. */
+  function sentAgain(subscribed: readonly Partial<Subscription>[]): number[] {
     const stay = stays.add(client, 0, {
       present: true,
       generation: 40,
@@ -235,14 +237,24 @@ describe('StayTable', () => {
       inFlight: [[2, 0, 60]],
       outs: [[3, 0, 70, OUT_SENT]],
     });
-    // Since then the client has subscribed anew, first with more, then with less.
-    table.add(client, { ...subscription('#'), qos: 2, stay }, () => 1);
+    for (const terms of subscribed)
+      table.add(client, { ...subscription('#', terms), stay }, () => 1);
     table.effective(0, 1, 0);
     stay.begin(clock.nowMs());
     page([60, 70, 80], 90, true, 2);
-    assert.deepEqual(
-      client.handed.map(({ qos }) => qos),
-      [1, 2, 2],
-    );
+    return client.handed.map(({ qos }) => qos);
+  }
+
+  it('sends again what was begun with the QoS that it was begun with', () => {
+    // Since then the client has subscribed anew, first with more, then with less.
+    assert.deepEqual(sentAgain([{ qos: 2 }]), [1, 2, 2]);
+  });
+
+  it('completes what was begun also when nobody asks for it any more', () => {
+    assert.deepEqual(sentAgain([]), [1, 2]);
+  });
+
+  it('completes what was begun also when it is asked for with QoS 0 now', () => {
+    assert.deepEqual(sentAgain([{ qos: 0 }]), [1, 2]);
   });
 });
