@@ -51,17 +51,12 @@ export interface OutStepsOptions {
 export class OutSteps {
   readonly #o: OutStepsOptions;
   readonly #lines = new Map<number, Line>();
+  /** Those with steps that wait or are under way. */
+  readonly #busy = new Set<Line>();
   #planned = false;
 
   constructor(options: OutStepsOptions) {
     this.#o = options;
-  }
-
-  /** Deliveries open now. */
-  get openCount(): number {
-    let count = 0;
-    for (const { open } of this.#lines.values()) count += open.size;
-    return count;
   }
 
   /** A stored session with what earlier connections have left. */
@@ -88,7 +83,10 @@ export class OutSteps {
 
   /** The connection is over: what was not acknowledged did not happen. */
   drop({ connectionNumber }: LocalClient): void {
+    const line = this.#lines.get(connectionNumber);
+    if (line === undefined) return;
     this.#lines.delete(connectionNumber);
+    this.#busy.delete(line);
   }
 
   /** Before PUBLISH. `queued` undefined: it comes from no queue (a retained message). */
@@ -114,18 +112,22 @@ export class OutSteps {
     const place = line?.open.get(packetIdentifier);
     if (line === undefined || place === undefined) return;
     line.open.delete(packetIdentifier);
-    const { partition, position } = place;
-    line.waiting.push([packetIdentifier, partition, position, OUT_FINISHED]);
+    this.#push(line, packetIdentifier, place, OUT_FINISHED);
+  }
+
+  #push(line: Line, packetIdentifier: number, place: Place, state: number): void {
+    line.waiting.push([packetIdentifier, place.partition, place.position, state]);
+    this.#busy.add(line);
   }
 
   #step(line: Line, packetIdentifier: number, place: Place, state: number): void {
-    line.waiting.push([packetIdentifier, place.partition, place.position, state]);
+    this.#push(line, packetIdentifier, place, state);
     line.isUrgent = true;
     if (this.#planned) return;
     this.#planned = true;
     this.#o.clock.whenIdle(() => {
       this.#planned = false;
-      for (const one of this.#lines.values()) if (one.isUrgent) this.#begin(one);
+      for (const one of this.#busy) if (one.isUrgent) this.#begin(one);
     });
   }
 
@@ -164,6 +166,7 @@ export class OutSteps {
     if (line === undefined || number !== line.number || line.underWay.length === 0) return;
     const done = line.underWay;
     line.underWay = [];
+    if (line.waiting.length === 0) this.#busy.delete(line);
     for (const [packetIdentifier, , , state] of done) {
       if (state === OUT_SENT) line.client.outStored(packetIdentifier);
       else if (state === OUT_RECEIVED) line.client.receivedStored(packetIdentifier);
@@ -174,14 +177,14 @@ export class OutSteps {
 
   /** Repeats what is unanswered, and tells what nobody waits for. */
   tick(nowMs: number): void {
-    for (const line of this.#lines.values()) {
+    for (const line of this.#busy) {
       if (line.underWay.length === 0) this.#begin(line);
       else if (nowMs - line.askedAtMs >= ASK_AGAIN_MS) this.#ask(line);
     }
   }
 
   unanswered(partition: number, nowMs: number): boolean {
-    for (const { home, underWay, sinceMs } of this.#lines.values()) {
+    for (const { home, underWay, sinceMs } of this.#busy) {
       if (home === partition && underWay.length > 0 && nowMs - sinceMs > UNANSWERED_MS) return true;
     }
     return false;
