@@ -78,9 +78,11 @@ export class SessionApi {
       const located = await this.#locate(clientIdentifier, deadlineMs);
       const { generation, connection, inFlight } = located;
       if (generation === null) throw this.#absent(clientIdentifier, located);
-      const record = this.#record(clientIdentifier, generation);
-      // Otherwise it has ended, or begun anew, since its home said so.
-      if (record === undefined) continue;
+      const record = directory.get(clientIdentifier);
+      // Ended since its home said so, or its time has come and the home's clock is behind.
+      if (record === undefined) throw this.#absent(clientIdentifier, { connection: null });
+      // Begun anew since.
+      if (record.generation !== generation) continue;
       const asked = Array.from({ length: partitions }, (_, partition) =>
         this.#queue(partition, record, deadlineMs),
       );
@@ -98,22 +100,18 @@ export class SessionApi {
     { clientIdentifier, generation }: SessionRecord,
     deadlineMs: number,
   ): Promise<QueueState | 'ended'> {
-    return this.#o.asker.ask(
+    const { asker, directory } = this.#o;
+    return asker.ask(
       partition,
       { t: 'queue', generation },
       'queued',
       ({ queue }) => {
         if (queue !== null) return queue;
         // An owner that does not know it is behind, or ahead.
-        return this.#record(clientIdentifier, generation) === undefined ? 'ended' : undefined;
+        return directory.get(clientIdentifier)?.generation === generation ? undefined : 'ended';
       },
       deadlineMs,
     );
-  }
-
-  #record(clientIdentifier: string, generation: number): SessionRecord | undefined {
-    const record = this.#o.directory.get(clientIdentifier);
-    return record?.generation === generation ? record : undefined;
   }
 
   /** False: nobody was connected. */
@@ -167,7 +165,7 @@ export class SessionApi {
     throw new ApiFault('unavailable', `the session log of partition ${home} is not being read`);
   }
 
-  #absent(clientIdentifier: string, { connection }: Located): ApiFault {
+  #absent(clientIdentifier: string, { connection }: Pick<Located, 'connection'>): ApiFault {
     const name = JSON.stringify(clientIdentifier);
     if (connection === null) {
       const says = `no session of client identifier ${name} is stored, and nobody is connected`;

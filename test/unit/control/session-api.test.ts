@@ -259,6 +259,16 @@ describe('session API', () => {
     assert.ok(fault instanceof ApiFault && fault.code === 'not_found', String(fault));
   });
 
+  it('does not ask for ever about a session that is over, though its home has not seen that', async () => {
+    const fixture = new Fixture();
+    const record = fixture.store('a', { expiresAtMs: fixture.clock.wallMs() + 500 });
+    fixture.clock.run(3_000);
+    fixture.answer = () => fixture.located(record);
+    const fault = await fixture.result(fixture.api.call('get', { clientIdentifier: 'a' }));
+    assert.ok(fault instanceof ApiFault && fault.code === 'not_found', String(fault));
+    assert.equal(fixture.asked.length, 1);
+  });
+
   it('names the partition whose owner does not answer, in time', async () => {
     const fixture = new Fixture();
     const record = fixture.store('a');
