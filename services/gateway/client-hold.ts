@@ -17,7 +17,6 @@ interface Held {
   readonly message: Buffer;
   readonly qos: 0 | 1 | 2;
   readonly delivery: Delivery;
-  readonly ticket: number;
 }
 
 interface PartitionHold {
@@ -67,12 +66,12 @@ export class ClientHold implements LiveHold {
     if (hold === undefined || --hold.fetches > 0) return;
     this.#partitions.delete(partition);
     if (this.isOver && this.#client.hold === this) this.#client.hold = undefined;
-    for (const { message, qos, delivery, ticket } of hold.held) {
+    for (const { message, qos, delivery } of hold.held) {
       if (this.#closed) return;
       this.bytes -= message.length;
       readMessage(message, 0, this.#view);
       if (this.#o.mayDeliver(this.#client, this.#view, this.#unsubscribed)) {
-        this.#client.deliver(this.#view, qos, delivery, ticket, 0);
+        this.#client.deliver(this.#view, qos, delivery, 0, 0);
       }
     }
     if (!this.#closed) this.#o.holdEnded(this.#client, partition);
@@ -96,14 +95,13 @@ export class ClientHold implements LiveHold {
     view: PublishView,
     qos: 0 | 1 | 2,
     delivery: Delivery,
-    ticket: number,
   ): boolean {
     const hold = this.#partitions.get(partition);
     if (hold === undefined || position === NO_POSITION) return false;
     const length = messageLength(view);
     const message = Buffer.allocUnsafe(length);
     writeMessage(message, 0, view, length, view.expiresAtSeconds, 0, false);
-    hold.held.push({ message, qos, delivery, ticket });
+    hold.held.push({ message, qos, delivery });
     this.bytes += length;
     if (this.bytes > HELD_BYTES_MAX) this.#client.close('slow_consumer');
     return true;

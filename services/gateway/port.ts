@@ -24,7 +24,6 @@ export interface LiveHold {
     view: PublishView,
     qos: 0 | 1 | 2,
     delivery: Delivery,
-    ticket: number,
   ): boolean;
 }
 
@@ -45,7 +44,7 @@ export interface LocalClient {
   readonly deliveryCountMax: number;
   /** Set by the core while retained messages are on their way. */
   hold: LiveHold | undefined;
-  /** Whether more retained messages may come now: its buffers are at most half full. */
+  /** Whether more of a queue or of retained messages may come now: buffers at most half full. */
   readonly hasRoom: boolean;
   /**
    * Delivers one message; called in log order per topic, never after `disconnect`. Must not throw

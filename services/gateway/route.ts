@@ -61,7 +61,7 @@ export class Route {
         continue;
       }
       delivered++;
-      if (client.hold?.take(partition, position, view, qos, delivery, 0) === true) continue;
+      if (client.hold?.take(partition, position, view, qos, delivery) === true) continue;
       client.deliver(view, qos, delivery, 0, 0);
     }
     return delivered;
