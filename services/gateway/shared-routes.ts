@@ -17,8 +17,6 @@ export interface SharedRoute {
   readonly text: string;
   readonly key: string;
   readonly number: number;
-  /** A member is here. */
-  isHere: boolean;
   /** Other gateways with members. */
   readonly peers: Set<string>;
   /** Counts messages, for taking turns among them. */
@@ -48,15 +46,12 @@ export class SharedRoutes implements SharedMembers {
   /** A client of this gateway subscribes, or changes its terms. */
   join(client: LocalClient, terms: Subscription): void {
     this.#groups.join(client, terms);
-    const route = this.#route(terms.topicFilter);
-    if (route !== undefined) route.isHere = true;
+    this.#route(terms.topicFilter);
   }
   quit(client: LocalClient, text: string): void {
     this.#groups.quit(client, text);
     const route = this.#byText.get(text);
-    if (route === undefined) return;
-    route.isHere = (this.#groups.group(text)?.members.size ?? 0) > 0;
-    this.#forgetIfNowhere(route);
+    if (route !== undefined) this.#forgetIfNowhere(route);
   }
   peerNames(text: string, incarnation: string): void {
     this.#route(text)?.peers.add(incarnation);
@@ -81,7 +76,7 @@ export class SharedRoutes implements SharedMembers {
   /** Gives a message of QoS 0 to one member of each group: here, if one takes it. */
   publish(routes: readonly SharedRoute[], view: PublishView, expiresAtSeconds: number): void {
     for (const route of routes) {
-      const group = route.isHere ? this.#groups.group(route.text) : undefined;
+      const group = this.#groups.group(route.text);
       if (group !== undefined && this.#groups.deliverQos0(group, view)) continue;
       const peers = [...route.peers];
       const peer = peers[route.turn++ % peers.length];
@@ -96,7 +91,7 @@ export class SharedRoutes implements SharedMembers {
     if (shared === undefined) return undefined;
     const number = this.#freeNumbers.pop() ?? this.#byNumber.length;
     const key = topicKey(shared.topicFilter);
-    const route = { text, key, number, isHere: false, peers: new Set<string>(), turn: 0 };
+    const route = { text, key, number, peers: new Set<string>(), turn: 0 };
     this.#byText.set(text, route);
     this.#byNumber[number] = route;
     this.#index.add(key, number);
@@ -105,7 +100,8 @@ export class SharedRoutes implements SharedMembers {
   }
 
   #forgetIfNowhere(route: SharedRoute): void {
-    if (route.isHere || route.peers.size > 0) return;
+    const memberCount = this.#groups.group(route.text)?.members.size ?? 0;
+    if (memberCount > 0 || route.peers.size > 0) return;
     this.#byText.delete(route.text);
     this.#byNumber[route.number] = undefined;
     this.#freeNumbers.push(route.number);
