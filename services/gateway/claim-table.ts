@@ -48,7 +48,7 @@ interface Claim {
 export interface ClaimTableOptions {
   readonly incarnation: string;
   readonly partitions: number;
-  /** Sends to the owner of a partition; false: nothing could be sent now. */
+  /** Sends to the owner of a partition. */
   readonly send: (partition: number, message: GatewayMessage) => void;
   /** The home has written the end of a stored session's stay, if there was one. */
   readonly onReleased?: (connection: number, home: number, revision: number) => void;

@@ -62,8 +62,4 @@ export class EndedStays {
       liveFrom: parts[partition]?.liveFrom,
     }));
   }
-
-  clear(): void {
-    this.#byConnection.clear();
-  }
 }

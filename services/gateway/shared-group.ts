@@ -12,7 +12,7 @@ import type { Position } from '#log';
 import type { Delivery, LocalClient, Subscription } from './port.ts';
 
 /** Messages that one member may have of all its groups at once. Range 1 – 65,535. */
-export const MEMBER_WINDOW = 256;
+const MEMBER_WINDOW = 256;
 
 /** A client with shared subscriptions. */
 export class SharedClient {

@@ -20,7 +20,7 @@ import type { OwnerLink } from './owner-link.ts';
 /** Reports are told again after so long without progress, ms. A round trip takes milliseconds. */
 const TELL_AGAIN_MS = 500;
 /** Positions in one report, and in one piece of an answer to hello: about 50 KiB. */
-export const POSITIONS_MAX = 10_000;
+const POSITIONS_MAX = 10_000;
 /** How often it is looked which positions the checkpoint has passed. */
 const PRUNE_MS = 1_000;
 
