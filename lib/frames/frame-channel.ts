@@ -192,41 +192,25 @@ export class FrameChannel {
   /** Adds a page; each entry is position f64 and message. No range may be open. */
   addPage(header: PageHeader, entries: readonly Buffer[]): void {
     const bytes = entries.reduce((sum, entry) => sum + entry.length, PAGE_HEADER_BYTES);
-    if (!this.takes(bytes)) this.flush();
-    this.#reserve(SECTION_HEADER_BYTES + bytes);
+    let at = this.#beginSection(SECTION_PAGE, bytes, header);
     const b = this.#buffer;
-    const at = this.#length;
-    b[at] = SECTION_PAGE;
-    b.writeUInt32BE(bytes, at + 1);
-    b.writeUInt16BE(header.partition, at + 5);
-    b.writeDoubleBE(header.epoch, at + 7);
-    b.writeUInt32BE(header.request, at + 15);
-    b.writeUInt32BE(header.page, at + 19);
-    b[at + 23] = (header.last ? PAGE_LAST : 0) | (header.restart ? PAGE_RESTART : 0);
-    b.writeUInt32BE(entries.length, at + 24);
-    let to = at + SECTION_HEADER_BYTES + PAGE_HEADER_BYTES;
-    for (const entry of entries) to += entry.copy(b, to);
-    this.#length = to;
+    at = b.writeUInt32BE(header.request, at);
+    at = b.writeUInt32BE(header.page, at);
+    at = b.writeUInt8((header.last ? PAGE_LAST : 0) | (header.restart ? PAGE_RESTART : 0), at);
+    at = b.writeUInt32BE(entries.length, at);
+    for (const entry of entries) at += entry.copy(b, at);
   }
 
   /** Adds a page of a queue; each entry is position f64 and message. No range may be open. */
   addQueuePage(header: QueuePageHeader, entries: readonly Buffer[]): void {
     const bytes = entries.reduce((sum, entry) => sum + entry.length, QUEUE_HEADER_BYTES);
-    if (!this.takes(bytes)) this.flush();
-    this.#reserve(SECTION_HEADER_BYTES + bytes);
+    let at = this.#beginSection(SECTION_QUEUE, bytes, header);
     const b = this.#buffer;
-    const at = this.#length;
-    b[at] = SECTION_QUEUE;
-    b.writeUInt32BE(bytes, at + 1);
-    b.writeUInt16BE(header.partition, at + 5);
-    b.writeDoubleBE(header.epoch, at + 7);
-    b.writeUInt32BE(header.request, at + 15);
-    b.writeDoubleBE(header.upTo, at + 19);
-    b[at + 27] = header.last ? PAGE_LAST : 0;
-    b.writeUInt32BE(entries.length, at + 28);
-    let to = at + SECTION_HEADER_BYTES + QUEUE_HEADER_BYTES;
-    for (const entry of entries) to += entry.copy(b, to);
-    this.#length = to;
+    at = b.writeUInt32BE(header.request, at);
+    at = b.writeDoubleBE(header.upTo, at);
+    at = b.writeUInt8(header.last ? PAGE_LAST : 0, at);
+    at = b.writeUInt32BE(entries.length, at);
+    for (const entry of entries) at += entry.copy(b, at);
   }
 
   /** Adds messages of a group for members at this gateway. No range may be open. */
@@ -236,26 +220,31 @@ export class FrameChannel {
     for (const { message } of entries) {
       bytes += 8 + message.length;
     }
+    let at = this.#beginSection(SECTION_GROUP, bytes, header);
+    const b = this.#buffer;
+    at = b.writeUInt32BE(header.number, at);
+    at = b.writeUInt32BE(entries.length, at);
+    at = b.writeUInt16BE(group.length, at);
+    at += group.copy(b, at);
+    for (const { position, message } of entries) {
+      at = b.writeDoubleBE(position, at);
+      // Its publisher's number means nothing at that gateway.
+      message.copy(b, at);
+      b.writeUInt32BE(0, at + MESSAGE_PUBLISHER_OFFSET);
+      at += message.length;
+    }
+  }
+
+  /** Begins a section with a body of so many bytes; returns where it goes on behind the epoch. */
+  #beginSection(kind: number, bytes: number, of: { partition: number; epoch: number }): number {
     if (!this.takes(bytes)) this.flush();
     this.#reserve(SECTION_HEADER_BYTES + bytes);
     const b = this.#buffer;
-    const at = this.#length;
-    b[at] = SECTION_GROUP;
-    b.writeUInt32BE(bytes, at + 1);
-    b.writeUInt16BE(header.partition, at + 5);
-    b.writeDoubleBE(header.epoch, at + 7);
-    b.writeUInt32BE(header.number, at + 15);
-    b.writeUInt32BE(entries.length, at + 19);
-    b.writeUInt16BE(group.length, at + 23);
-    let to = at + SECTION_HEADER_BYTES + GROUP_HEADER_BYTES;
-    to += group.copy(b, to);
-    for (const { position, message } of entries) {
-      b.writeDoubleBE(position, to);
-      // Its publisher's number means nothing at that gateway.
-      to += 8 + message.copy(b, to + 8);
-      b.writeUInt32BE(0, to - message.length + MESSAGE_PUBLISHER_OFFSET);
-    }
-    this.#length = to;
+    let at = b.writeUInt8(kind, this.#length);
+    this.#length += SECTION_HEADER_BYTES + bytes;
+    at = b.writeUInt32BE(bytes, at);
+    at = b.writeUInt16BE(of.partition, at);
+    return b.writeDoubleBE(of.epoch, at);
   }
 
   /** Sends what was collected. No range may be open. */
