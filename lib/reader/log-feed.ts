@@ -143,9 +143,11 @@ export class LogFeed {
         this.#headSequence = Math.max(this.#headSequence, last);
       },
       onGap: (first) => {
-        if (this.#closed || wanted === 1) return;
+        const next = Math.max(wanted, this.#lastSequence + 1);
+        // A new owner of a log that nobody has read: it begins where it begins.
+        if (this.#closed || next === 1) return;
         if (positionAfterRecord(first - 1) > this.decided) this.#o.exactlyOnce.closeAll();
-        this.#o.onGap(wanted, first);
+        this.#o.onGap(next, first);
       },
     });
     this.#steer();

@@ -28,6 +28,8 @@ function bench(recordMs = 0) {
   const bus = nats.connect('reader');
   const read: number[] = [];
   const passed: number[] = [];
+  const gaps: [wanted: number, first: number][] = [];
+  let closings = 0;
   const state = { wanted: true, number: 0 };
   const feed = new LogFeed({
     bus,
@@ -35,7 +37,7 @@ function bench(recordMs = 0) {
     partition: 0,
     recovered: { checkpoint: 0, decided: 0, skippedRecords: [] },
     numbers: { note: () => true } as never,
-    exactlyOnce: { closeAll: () => undefined } as never,
+    exactlyOnce: { closeAll: () => closings++ } as never,
     skipped: {} as never,
     holds: () => true,
     onRecord: ({ sequence }) => {
@@ -44,20 +46,23 @@ function bench(recordMs = 0) {
       turns.push((turns.pop() ?? 0) + 1);
     },
     onCopy: (sequence) => passed.push(sequence),
-    onGap: () => assert.fail('no gap is expected'),
+    onGap: (wanted, first) => gaps.push([wanted, first]),
     onUnreadable: () => assert.fail('every record is readable'),
     wanted: () => state.wanted,
   });
+  const gateway = nats.connect('gateway');
   const append = (): void => {
     const payload = new RecordBuilder().take(++state.number, 0);
-    bus.append({ stream: logStream(0), subject: 'log.00.g.0', payload }, () => undefined);
+    gateway.append({ stream: logStream(0), subject: 'log.00.g.0', payload }, () => undefined);
   };
-  return { clock, feed, read, passed, state, append, turns };
+  const trim = (sequence: number): void => gateway.trim(logStream(0), sequence, () => undefined);
+  const found = { read, passed, turns, gaps, closings: () => closings };
+  return { clock, feed, reader: bus.control, state, append, trim, ...found };
 }
 
 describe('a feed whose records are not wanted', () => {
   it('reads nothing, passes over what is old, and goes on with what is not', () => {
-    const { clock, feed, read, passed, state, append } = bench();
+    const { clock, feed, read, passed, state, append, gaps } = bench();
     feed.start();
     append();
     clock.run(500);
@@ -79,6 +84,7 @@ describe('a feed whose records are not wanted', () => {
     append();
     clock.run(12_500);
     assert.equal(read.at(-1), state.number);
+    assert.deepEqual(gaps, []);
     feed.close();
   });
 });
@@ -95,6 +101,39 @@ describe('a feed whose records take long', () => {
       Array.from({ length: 20 }, (_, i) => i + 1),
     );
     assert.ok(Math.max(...turns) <= 2, `${Math.max(...turns)} records of 5 ms in one turn`);
+    feed.close();
+  });
+});
+
+describe('a feed that reads a log from its beginning', () => {
+  it('knows no gap before the first record that is there', () => {
+    const { clock, feed, read, append, trim, gaps, closings } = bench();
+    for (let i = 0; i < 4; i++) append();
+    clock.run(100);
+    trim(3);
+    clock.run(200);
+    feed.start();
+    clock.run(1_000);
+    assert.deepEqual(read, [3, 4]);
+    assert.deepEqual([gaps, closings()], [[], 0]);
+    feed.close();
+  });
+
+  it('tells of records that were deleted before it had read them', () => {
+    const { clock, feed, reader, read, append, trim, gaps, closings } = bench();
+    feed.start();
+    append();
+    clock.run(500);
+    reader.partition();
+    for (let i = 0; i < 4; i++) append();
+    clock.run(5_000);
+    trim(4);
+    clock.run(6_000);
+    reader.heal();
+    clock.run(15_000);
+    assert.deepEqual(read, [1, 4, 5]);
+    assert.deepEqual(gaps, [[2, 4]]);
+    assert.equal(closings(), 1, 'a release may have been among them');
     feed.close();
   });
 });
