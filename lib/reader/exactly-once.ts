@@ -17,14 +17,13 @@
 import { KeyReader } from '#log';
 import type { StateTables } from '#state';
 import { OpenIdentifiers } from './open-identifiers.ts';
+import { FORGET_MS } from './writer-numbers.ts';
 
 /**
  * Table of the state log that belongs to the reader, as WRITERS_TABLE does: generation → epoch,
  * time; generation and page → open identifiers.
  */
-export const EXACTLY_ONCE_TABLE = 250;
-/** Ten minutes of log time: far longer than a copy can hang in a stalled gateway. */
-export const FORGET_MS = 600_000;
+const EXACTLY_ONCE_TABLE = 250;
 /**
  * A day of log time: so long after its last entry a session may come back, in a group that does not
  * follow sessions (the router), without a message that it repeats being routed twice.

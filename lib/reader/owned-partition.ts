@@ -9,7 +9,7 @@
 import type { Clock, Timer } from '#base';
 import { LeaseHolder, readerLeaseSubject, READER_TTL_MS, type LeaseEnd } from '#lease';
 import type { ReaderEntry, ReaderReport } from '#lease';
-import { StateLog, type StateProgress } from '#state';
+import { PROGRESS_START, StateLog, type StateProgress } from '#state';
 import { ExactlyOnce } from './exactly-once.ts';
 import { LeaseTrimmer } from './lease-trimmer.ts';
 import { LogFeed } from './log-feed.ts';
@@ -289,9 +289,7 @@ export class OwnedPartition {
     if (this.#lastProgress !== undefined) return this.#lastProgress;
     const feed = this.#feed;
     const logic = this.#logic;
-    if (recovered === undefined) {
-      return { checkpoint: 0, decided: 0, skippedRecords: [] };
-    }
+    if (recovered === undefined) return PROGRESS_START;
     if (feed === undefined || logic === undefined) return recovered;
     const { decided } = feed;
     const checkpoint = Math.max(recovered.checkpoint, Math.min(logic.checkpoint(), decided));

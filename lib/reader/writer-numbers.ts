@@ -11,7 +11,7 @@ import type { StateTables } from '#state';
 
 /** Table of the state log that belongs to the reader. */
 export const WRITERS_TABLE = 0;
-/** Ten minutes of log time: far longer than a copy can hang in a stalled server. */
+/** Ten minutes of log time: far longer than a copy can hang in a stalled server or gateway. */
 export const FORGET_MS = 600_000;
 
 const VALUE_BYTES = 12;

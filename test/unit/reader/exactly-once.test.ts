@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { logStream, type Position, positionAfterRecord, positionOf, RecordBuilder } from '#log';
-import { FORGET_MS, KEYS_KEEP_MS } from '../../../lib/reader/exactly-once.ts';
+import { KEYS_KEEP_MS } from '../../../lib/reader/exactly-once.ts';
+import { FORGET_MS } from '../../../lib/reader/writer-numbers.ts';
 import { ExactlyOnceBench, type Faults } from './exactly-once-bench.ts';
 import { addEntry } from './qos2-session.ts';
 
