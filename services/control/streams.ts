@@ -10,6 +10,7 @@
 import type { Bus, StreamConfig } from '#bus';
 import { leaseStreamConfig } from '#lease';
 import { logStreamConfig } from '#log';
+import { READER_GROUPS } from '#reader';
 import {
   findClusterSettings,
   LAYOUT_VERSION,
@@ -19,9 +20,6 @@ import {
 import type { ClusterSettings } from '#registry';
 import { sessionStreamConfig } from '#session-store';
 import { stateStreamConfig } from '#state';
-
-/** Reader groups that have state logs. */
-const READER_GROUPS = ['dispatch', 'router'] as const;
 
 export interface WantedCluster {
   readonly partitions: number;
