@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   const config = loadControlConfig(process.env);
   const health = createHealth('nats', 'registry');
   const metrics = createMetrics();
-  const opened: { store?: RegistryStore; sessions?: SessionApi; directory?: SessionDirectory } = {};
+  const opened: { store?: RegistryStore } & Partial<SessionParts> = {};
   const api = new RegistryApi({
     store: () => opened.store,
     sessions: () => opened.sessions,
@@ -44,11 +44,7 @@ async function main(): Promise<void> {
   const keySets = new JwksReader({ clock: systemClock, logger, store: () => opened.store });
   onShutdown(async () => keySets.close());
   addControlMetrics(metrics, api, () => opened.store);
-  metrics.gauge(
-    'weir_control_sessions',
-    'Stored sessions that the API can list',
-    () => opened.directory?.size ?? 0,
-  );
+  addSessionMetrics(metrics, opened);
   metrics.counter('weir_control_key_set_reads_total', 'Readings of key sets by outcome', () =>
     Object.entries(keySets.outcomes).map(([outcome, count]) => [{ outcome }, count] as const),
   );
@@ -87,10 +83,13 @@ async function main(): Promise<void> {
   Object.assign(opened, openSessions(bus, settings));
 }
 
-function openSessions(
-  bus: Bus,
-  { partitions }: ClusterSettings,
-): { sessions: SessionApi; directory: SessionDirectory } {
+interface SessionParts {
+  readonly sessions: SessionApi;
+  readonly directory: SessionDirectory;
+  readonly asker: OwnerAsker;
+}
+
+function openSessions(bus: Bus, { partitions }: ClusterSettings): SessionParts {
   const clock = systemClock;
   const directory = new SessionDirectory(bus, clock, partitions, () => {
     logger.info('sessions read', { sessions: directory.size });
@@ -98,7 +97,8 @@ function openSessions(
   onShutdown(async () => directory.close());
   const asker = new OwnerAsker(bus, clock);
   onShutdown(async () => asker.close());
-  return { directory, sessions: new SessionApi({ clock, partitions, directory, asker }) };
+  const sessions = new SessionApi({ clock, partitions, directory, asker });
+  return { sessions, directory, asker };
 }
 
 /** Passes on what is told, the first time after `spanMs`, then once per `spanMs`. */
@@ -118,6 +118,22 @@ function warnOfDifference(config: ControlConfig, settings: ClusterSettings): voi
   if (config.partitions === partitions && config.replicas === replicas) return;
   const asked = { partitions: config.partitions, replicas: config.replicas };
   logger.warn('cluster keeps its settings', { partitions, replicas, asked });
+}
+
+function addSessionMetrics(metrics: Metrics, opened: Partial<SessionParts>): void {
+  metrics.gauge(
+    'weir_control_sessions',
+    'Stored sessions that the API can list',
+    () => opened.directory?.size ?? 0,
+  );
+  metrics.counter(
+    'weir_control_damaged_total',
+    'Session records and answers of dispatchers that could not be read',
+    () => [
+      [{ what: 'record' }, opened.directory?.recordsDamaged ?? 0],
+      [{ what: 'answer' }, opened.asker?.answersDamaged ?? 0],
+    ],
+  );
 }
 
 function addControlMetrics(
