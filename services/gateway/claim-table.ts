@@ -19,11 +19,8 @@ import type {
   Rank,
 } from '#frames';
 import type { Will } from '#mqtt';
+import { ASK_AGAIN_MS, UNANSWERED_MS } from './owner-link.ts';
 import type { LocalClient } from './port.ts';
-
-const ASK_AGAIN_MS = 500;
-/** A claim older than this shows in the report as unanswered (rule 9). */
-const UNANSWERED_MS = 2_000;
 
 /** What the home has decided; a stored session, if there is one. */
 export type ClaimOutcome = 'granted' | GrantedSession | Reason;

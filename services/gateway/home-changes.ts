@@ -10,16 +10,14 @@
 import type { Clock } from '#base';
 import type { GatewayMessage } from '#frames';
 import type { StoredSubscription } from '#session-store';
+import { ASK_AGAIN_MS, UNANSWERED_MS } from './owner-link.ts';
 import type { LocalClient } from './port.ts';
-import { ASK_AGAIN_MS } from './queue-desk.ts';
 
 /** Subscriptions in one change, bytes of JSON, about; far below what NATS takes. */
 const CHANGE_BYTES_MAX = 128 * 1024;
 /** A subscription in JSON besides its filter, whose characters may take two bytes, and starts. */
 const SUBSCRIPTION_BYTES = 150;
 const START_BYTES = 18;
-/** An outstanding change older than this shows in the report as unanswered (rule 9). */
-const UNANSWERED_MS = 2_000;
 
 interface Change {
   readonly number: number;

@@ -12,11 +12,9 @@
 import type { Clock } from '#base';
 import { type GatewayMessage, OUT_FINISHED, OUT_RECEIVED, OUT_SENT, type OutEntry } from '#frames';
 import type { Position } from '#log';
+import { ASK_AGAIN_MS, UNANSWERED_MS } from './owner-link.ts';
 import type { LocalClient } from './port.ts';
-import { ASK_AGAIN_MS } from './queue-desk.ts';
 
-/** A message under way for longer than this shows in the report as unanswered (rule 9). */
-const UNANSWERED_MS = 2_000;
 /** Steps in one message: about 40 KiB of JSON. */
 const STEPS_MAX = 1_000;
 

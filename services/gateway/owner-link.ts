@@ -12,9 +12,9 @@ import type { GatewayMessage, RangeReader } from '#frames';
 import type { Position } from '#log';
 
 /** Repeat an unanswered request after this long. A round trip takes milliseconds. */
-const ASK_AGAIN_MS = 500;
+export const ASK_AGAIN_MS = 500;
 /** A request older than this shows in the report as unanswered (rule 9). */
-const UNANSWERED_MS = 2_000;
+export const UNANSWERED_MS = 2_000;
 /** Range bytes after which the owner is told how far we are; well inside its window. */
 const TAKEN_BYTES = 512 * 1024;
 

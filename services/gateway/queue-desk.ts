@@ -7,9 +7,8 @@
  * Lost:  an unanswered request is repeated after ASK_AGAIN_MS under its number.
  */
 import type { Position } from '#log';
+import { ASK_AGAIN_MS } from './owner-link.ts';
 
-/** Repeat an unanswered request after this long. A round trip takes milliseconds. */
-export const ASK_AGAIN_MS = 500;
 /** Pages of 64 KiB that may be on their way from one partition, 4 MiB. Range 8 – 1,024. */
 export const PAGES_OUTSTANDING_MAX = 64;
 

@@ -14,12 +14,9 @@ import type { GatewayMessage, PageReader } from '#frames';
 import type { Position } from '#log';
 import { type PublishView, topicOf } from '#mqtt';
 import { ClientHold, type ClientHoldOptions } from './client-hold.ts';
-import type { OwnerLink } from './owner-link.ts';
+import { ASK_AGAIN_MS, type OwnerLink } from './owner-link.ts';
 import type { Delivery, LocalClient, Subscription } from './port.ts';
 import { deliveryOf, type FilterEntry } from './filter-entry.ts';
-
-/** Repeat an unanswered page after this long. */
-const ASK_AGAIN_MS = 500;
 
 interface Fetch {
   readonly request: number;

@@ -9,8 +9,7 @@
  */
 import type { Clock } from '#base';
 import type { GatewayMessage } from '#frames';
-import type { OwnerLink } from './owner-link.ts';
-import { ASK_AGAIN_MS } from './queue-desk.ts';
+import { ASK_AGAIN_MS, type OwnerLink } from './owner-link.ts';
 
 interface Waiting {
   readonly revision: number;

@@ -17,8 +17,9 @@ import { ConsumedReport } from './consumed-report.ts';
 import { HandedRing } from './handed-ring.ts';
 import { HeldMessages } from './held-messages.ts';
 import { INHERITED_QOS2, InheritedIdentifiers } from './inherited-identifiers.ts';
+import { ASK_AGAIN_MS } from './owner-link.ts';
 import type { Delivery } from './port.ts';
-import { ASK_AGAIN_MS, type QueueAsker } from './queue-desk.ts';
+import type { QueueAsker } from './queue-desk.ts';
 import {
   HELD_BYTES_ALL_MAX,
   HELD_BYTES_MAX,

@@ -1,8 +1,8 @@
 /** Pages are asked for in turn: so many at once per partition, each request with its own number. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { ASK_AGAIN_MS } from '../../../services/gateway/owner-link.ts';
 import {
-  ASK_AGAIN_MS,
   PAGES_OUTSTANDING_MAX,
   type QueueAsker,
   QueueDesk,
