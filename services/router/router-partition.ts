@@ -11,6 +11,7 @@
  * Full:  a window holds WINDOW_COUNT_MAX deliveries or WINDOW_BYTES_MAX; a full deferred queue
  *        drops the event (`event_queue_full`); a state log that lags stops the reading.
  */
+import { Fault } from '#base';
 import { positionAfterRecord, positionOf, RecordReader, recordClosedAtMs } from '#log';
 import type { Position } from '#log';
 import type { LogRecordView, PartitionContext, PartitionLogic } from '#reader';
@@ -111,21 +112,30 @@ export class RouterPartition implements PartitionLogic {
   }
 
   record(record: LogRecordView): void {
-    const { sequence, payload } = record;
-    const closedAtMs = recordClosedAtMs(payload);
     if (!this.#o.subscriptions.isEmpty) {
-      const reader = new RecordReader(payload, record.skipped);
-      for (let index = reader.next(); index >= 0; index = reader.next()) {
-        const position = positionOf(sequence, index);
-        if (position <= record.after) continue;
-        const wanted = this.#o.subscriptions.match(reader.view);
-        if (wanted.length === 0) continue;
-        const event = storeEvent(payload, reader.messageStart, reader.messageEnd, closedAtMs);
-        for (const subscription of wanted) this.#accept(subscription, position, event);
+      try {
+        this.#acceptAll(record);
+      } catch (fault) {
+        // The rest of it cannot be read by anybody: to stop here would be to stop for ever.
+        if (!(fault instanceof Fault)) throw fault;
+        this.#o.counters.event_unreadable++;
       }
     }
-    this.#open.passed(positionAfterRecord(sequence));
+    this.#open.passed(positionAfterRecord(record.sequence));
     this.#watchState();
+  }
+
+  #acceptAll({ sequence, payload, after, skipped }: LogRecordView): void {
+    const closedAtMs = recordClosedAtMs(payload);
+    const reader = new RecordReader(payload, skipped);
+    for (let index = reader.next(); index >= 0; index = reader.next()) {
+      const position = positionOf(sequence, index);
+      if (position <= after) continue;
+      const wanted = this.#o.subscriptions.match(reader.view);
+      if (wanted.length === 0) continue;
+      const event = storeEvent(payload, reader.messageStart, reader.messageEnd, closedAtMs);
+      for (const subscription of wanted) this.#accept(subscription, position, event);
+    }
   }
 
   copySkipped(sequence: number): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { positionAfterRecord, positionOf } from '#log';
+import { positionAfterRecord, positionOf, RECORD_HEADER_BYTES } from '#log';
 import type { Position } from '#log';
 import { PublishView } from '#mqtt';
 import type { Delivery, Outcome } from '../../../services/router/delivery.ts';
@@ -52,6 +52,20 @@ test('repeats and releases of QoS 2 are no events', () => {
   ]);
   bench.answer(DELIVERED);
   assert.equal(bench.partition.checkpoint(), positionAfterRecord(1));
+});
+
+test('a damaged record is passed over by name, after what can be read of it', () => {
+  const bench = new PartitionBench([subscription('a')]);
+  bench.append(['x', 'y']);
+  bench.append(['z']);
+  const damaged = bench.log[0] as Buffer;
+  const second = RECORD_HEADER_BYTES + 4 + damaged.readUInt32BE(RECORD_HEADER_BYTES);
+  damaged.writeUInt32BE(damaged.length, second);
+  bench.read();
+  assert.deepEqual(bench.positions(), [positionOf(1, 0), positionOf(2, 0)]);
+  bench.answer(DELIVERED);
+  assert.equal(bench.partition.checkpoint(), positionAfterRecord(2));
+  assert.equal(bench.counters.event_unreadable, 1);
 });
 
 test('a failed delivery is durable, lets the checkpoint pass, and comes back when due', () => {
