@@ -12,6 +12,8 @@
  * Owner: whoever made it; reused between packets by the decoder, so it is borrowed for a call.
  * Why:   nothing is copied or re-encoded between a publisher's socket, the log and a subscriber.
  */
+import type { Clock } from '#base';
+
 const EMPTY = Buffer.alloc(0);
 
 export class PublishView {
@@ -48,4 +50,9 @@ export class PublishView {
   /** Encoded forms shared by all receivers of this message; see publish-encoder.ts. */
   encodedV4: Buffer | undefined = undefined;
   encodedV5: Buffer | undefined = undefined;
+
+  /** Its time is over: nobody is to get it any more. */
+  hasExpired(clock: Clock): boolean {
+    return this.expiresAtSeconds !== 0 && this.expiresAtSeconds * 1_000 <= clock.wallMs();
+  }
 }

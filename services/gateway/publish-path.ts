@@ -112,8 +112,7 @@ export class PublishPath {
 
   /** Delivers a message of another gateway's QoS 0, or of a frame (with its position). */
   deliver(view: PublishView, partition: number, position: Position): void {
-    const { expiresAtSeconds } = view;
-    if (expiresAtSeconds !== 0 && expiresAtSeconds * 1000 <= this.#o.clock.wallMs()) {
+    if (view.hasExpired(this.#o.clock)) {
       this.expired++;
       return;
     }

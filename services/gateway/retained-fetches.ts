@@ -140,8 +140,7 @@ export class RetainedFetches implements ClientHoldOptions {
 
   /** ClientHold: neither expired nor unsubscribed meanwhile. */
   mayDeliver(client: LocalClient, view: PublishView, looks: boolean): boolean {
-    const { expiresAtSeconds } = view;
-    if (expiresAtSeconds !== 0 && expiresAtSeconds * 1_000 <= this.#o.clock.wallMs()) {
+    if (view.hasExpired(this.#o.clock)) {
       this.expired++;
       return false;
     }

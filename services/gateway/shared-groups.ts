@@ -167,7 +167,7 @@ export class SharedGroups {
   }
 
   #onMessage(part: GroupPart, position: Position, view: PublishView): void {
-    if (this.#isExpired(view)) {
+    if (view.hasExpired(this.#o.clock)) {
       this.expired++;
       this.#reports[part.partition]?.done(part.group.text, position);
       return;
@@ -207,10 +207,6 @@ export class SharedGroups {
     return true;
   }
 
-  #isExpired({ expiresAtSeconds }: PublishView): boolean {
-    return expiresAtSeconds !== 0 && expiresAtSeconds * 1_000 <= this.#o.clock.wallMs();
-  }
-
   #stir(group: SharedGroup): void {
     for (const part of group.parts) if (part.waiting.length > 0) this.#stirred.add(part);
     if (this.#stirred.size > 0) this.#plan();
@@ -230,7 +226,7 @@ export class SharedGroups {
         continue;
       }
       readMessage(message, 0, this.#view);
-      if (this.#isExpired(this.#view)) {
+      if (this.#view.hasExpired(this.#o.clock)) {
         this.expired++;
         part.drop(held);
         this.#reports[part.partition]?.done(part.group.text, position);

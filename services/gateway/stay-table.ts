@@ -212,8 +212,8 @@ export class StayTable implements StayHost {
     this.#attended.push(part);
   }
 
-  hasExpired({ expiresAtSeconds }: PublishView): boolean {
-    return expiresAtSeconds !== 0 && expiresAtSeconds * 1_000 <= this.#o.clock.wallMs();
+  hasExpired(view: PublishView): boolean {
+    return view.hasExpired(this.#o.clock);
   }
 
   match(
