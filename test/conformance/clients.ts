@@ -6,6 +6,7 @@ import type { IConnackPacket, IPublishPacket } from 'mqtt-packet';
 import {
   ack,
   connect,
+  PINGREQ,
   properties,
   property,
   publish,
@@ -29,23 +30,24 @@ export class Clients {
     this.#broker = broker;
   }
 
+  /** Under an identifier of its own, unless `fields` have one. */
   async open(
     version: Version,
     fields: ConnectFields,
   ): Promise<{ probe: MqttProbe; connack: IConnackPacket }> {
     const { ports } = this.#broker();
-    const port = ports[this.#count++ % ports.length] ?? 0;
+    const number = this.#count++;
+    const port = ports[number % ports.length] ?? 0;
     const probe = await MqttProbe.open({ port, version });
-    probe.send(connect(version, fields));
+    probe.send(connect(version, { clientIdentifier: `client-${number}`, ...fields }));
     const connack = await probe.expect('connack');
     assert.equal(connack.reasonCode ?? connack.returnCode, 0);
     return { probe, connack };
   }
 
-  /** A clean session of its own. */
+  /** A clean session. */
   async clean(version: Version = 5, fields: ConnectFields = {}): Promise<MqttProbe> {
-    const clientIdentifier = `clean-${this.#count}`;
-    return (await this.open(version, { clientIdentifier, ...fields })).probe;
+    return (await this.open(version, fields)).probe;
   }
 
   async subscribed(
@@ -84,6 +86,12 @@ export class Clients {
     assert.equal(packet.cmd === 'publish' && String(packet.payload), 'end');
     if (packet.messageId !== undefined) probe.send(ack('puback', packet.messageId));
   }
+}
+
+/** Nothing has come that was not taken. */
+export async function isQuiet(probe: MqttProbe): Promise<void> {
+  probe.send(PINGREQ);
+  await probe.expect('pingresp');
 }
 
 /** CONNECT of a session that stays; `extra` are further properties. */

@@ -19,13 +19,13 @@ import {
   u32,
   userProperty,
 } from '../fixtures/mqtt-client-encoder.ts';
-import type { ConnectFields, Version } from '../fixtures/mqtt-client-encoder.ts';
-import { MqttProbe } from '../fixtures/mqtt-probe.ts';
+import type { Version } from '../fixtures/mqtt-client-encoder.ts';
+import type { MqttProbe } from '../fixtures/mqtt-probe.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
+import { Clients } from './clients.ts';
 
 const RECEIVE_MAXIMUM = 8;
 let edge: EdgeUnderTest;
-let number = 0;
 before(async () => {
   edge = await startEdge({
     limits: { receiveMaximum: RECEIVE_MAXIMUM },
@@ -33,18 +33,14 @@ before(async () => {
 });
 after(() => edge.close());
 
-async function client(version: Version, fields: ConnectFields = {}): Promise<MqttProbe> {
-  number++;
-  const clientIdentifier = fields.clientIdentifier ?? `client-${number}`;
-  return MqttProbe.connected({ port: edge.port, version, ...fields, clientIdentifier });
-}
+const clients = new Clients(() => ({ ports: [edge.port] }));
 
 /** A subscriber and a publisher that are told apart. */
 async function pair(version: Version, filter: string, options: number): Promise<MqttProbe[]> {
-  const subscriber = await client(version);
+  const subscriber = await clients.clean(version);
   subscriber.send(subscribe(version, [[filter, options]]));
   await subscriber.expect('suback');
-  return [subscriber, await client(version)];
+  return [subscriber, await clients.clean(version)];
 }
 
 for (const version of [4, 5] as const) {
@@ -73,12 +69,12 @@ for (const version of [4, 5] as const) {
 }
 
 test('properties of a PUBLISH arrive as they were, in order, with subscription identifiers', async () => {
-  const subscriber = await client(5);
+  const subscriber = await clients.clean(5);
   subscriber.send(
     subscribe(5, [['p', 1]], { properties: properties(property(0x0b, Buffer.from([9]))) }),
   );
   await subscriber.expect('suback');
-  const publisher = await client(5);
+  const publisher = await clients.clean(5);
   const list = properties(
     userProperty('b', '1'),
     property(0x08, field('answer/here')),
@@ -117,7 +113,7 @@ test('[MQTT-3.3.2-12] a topic alias stands for its topic, and is never sent on',
 });
 
 test('[MQTT-4.6.0-2] PUBACKs leave in the order of the PUBLISHes, whatever is decided first', async () => {
-  const probe = await client(5);
+  const probe = await clients.clean(5);
   edge.core.decidesAppends = false;
   for (const packetIdentifier of [5, 6, 7]) {
     probe.send(publish(5, { topic: `t/${packetIdentifier}`, qos: 1, packetIdentifier }));
@@ -143,12 +139,12 @@ test('[MQTT-3.3.4-7] more PUBLISHes than the receive maximum: 0x93; 3.1.1 is rea
     Array.from({ length: RECEIVE_MAXIMUM + 1 }, (_, i) =>
       publish(version, { qos: 1, packetIdentifier: i + 1 }),
     );
-  const five = await client(5);
+  const five = await clients.clean(5);
   five.send(...flood(5));
   assert.equal((await five.expect('disconnect')).reasonCode, 0x93);
   await five.closed();
   while (edge.core.waitingAppends > 0) edge.core.settle();
-  const four = await client(4);
+  const four = await clients.clean(4);
   four.send(...flood(4), PINGREQ);
   await waitFor(() => edge.core.waitingAppends === RECEIVE_MAXIMUM);
   while (edge.core.waitingAppends > 0) edge.core.settle();
@@ -165,10 +161,10 @@ test('[MQTT-3.3.4-7] more PUBLISHes than the receive maximum: 0x93; 3.1.1 is rea
 
 test('a full log: PUBACK 0x97, in 3.1.1 no PUBACK and the end', async () => {
   edge.core.appendOutcome = 'full';
-  const five = await client(5);
+  const five = await clients.clean(5);
   five.send(publish(5, { qos: 1, packetIdentifier: 2 }));
   assert.equal((await five.expect('puback')).reasonCode, 0x97);
-  const four = await client(4);
+  const four = await clients.clean(4);
   four.send(publish(4, { qos: 1 }));
   assert.deepEqual(await four.closed(), []);
   edge.core.appendOutcome = 'stored';
@@ -178,7 +174,7 @@ test('a full log: PUBACK 0x97, in 3.1.1 no PUBACK and the end', async () => {
 test('topics that may not be published to: PUBACK 0x87, QoS 0 dropped by name, 3.1.1 closed', async () => {
   const { dropped } = edge.edge.metrics;
   const before = dropped.qos0_not_authorized;
-  const five = await client(5);
+  const five = await clients.clean(5);
   five.send(
     publish(5, { topic: '$reserved/x', qos: 1, packetIdentifier: 4 }),
     publish(5, { topic: '$reserved/x', qos: 0 }),
@@ -188,17 +184,17 @@ test('topics that may not be published to: PUBACK 0x87, QoS 0 dropped by name, 3
   assert.deepEqual([puback.messageId, puback.reasonCode], [4, 0x87]);
   await five.expect('pingresp');
   assert.equal(dropped.qos0_not_authorized, before + 1);
-  const four = await client(4);
+  const four = await clients.clean(4);
   four.send(publish(4, { topic: '$reserved/x', qos: 1 }));
   assert.deepEqual(await four.closed(), []);
   five.destroy();
 });
 
 test("[MQTT-3.3.4-9] unacknowledged deliveries stay within the client's receive maximum", async () => {
-  const subscriber = await client(5, { properties: properties(property(0x21, u16(2))) });
+  const subscriber = await clients.clean(5, { properties: properties(property(0x21, u16(2))) });
   subscriber.send(subscribe(5, [['window', 1]]));
   await subscriber.expect('suback');
-  const publisher = await client(4);
+  const publisher = await clients.clean(4);
   for (let i = 1; i <= 5; i++) {
     const fields = { topic: 'window', qos: 1, packetIdentifier: i, payload: Buffer.from([i]) };
     publisher.send(publish(4, fields));
@@ -222,10 +218,10 @@ test("[MQTT-3.3.4-9] unacknowledged deliveries stay within the client's receive 
 });
 
 test("[MQTT-3.1.2-25] a delivery above the client's maximum is dropped by name, later ones come", async () => {
-  const subscriber = await client(5, { properties: properties(property(0x27, u32(100))) });
+  const subscriber = await clients.clean(5, { properties: properties(property(0x27, u32(100))) });
   subscriber.send(subscribe(5, [['big', 1]]));
   await subscriber.expect('suback');
-  const publisher = await client(5);
+  const publisher = await clients.clean(5);
   const before = edge.edge.metrics.dropped.message_exceeds_client_maximum;
   publisher.send(
     publish(5, { topic: 'big', qos: 1, packetIdentifier: 1, payload: Buffer.alloc(200) }),

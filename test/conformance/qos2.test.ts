@@ -6,61 +6,25 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startEdge } from '../fixtures/edge-under-test.ts';
 import type { EdgeUnderTest } from '../fixtures/edge-under-test.ts';
-import {
-  ack,
-  PINGREQ,
-  properties,
-  property,
-  publish,
-  subscribe,
-  u16,
-  u32,
-} from '../fixtures/mqtt-client-encoder.ts';
-import type { ConnectFields, Version } from '../fixtures/mqtt-client-encoder.ts';
+import { ack, properties, property, publish, u16, u32 } from '../fixtures/mqtt-client-encoder.ts';
 import { MqttProbe } from '../fixtures/mqtt-probe.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
+import { Clients, isQuiet } from './clients.ts';
 
 let edge: EdgeUnderTest;
-let number = 0;
 before(async () => {
   edge = await startEdge();
 });
 after(() => edge.close());
 
-async function client(version: Version, fields: ConnectFields = {}): Promise<MqttProbe> {
-  number++;
-  return MqttProbe.connected({
-    port: edge.port,
-    version,
-    clientIdentifier: `q2-${number}`,
-    ...fields,
-  });
-}
-
-async function subscriber(
-  version: Version,
-  filter: string,
-  qos: number,
-  fields: ConnectFields = {},
-): Promise<MqttProbe> {
-  const probe = await client(version, fields);
-  probe.send(subscribe(version, [[filter, qos]]));
-  await probe.expect('suback');
-  return probe;
-}
-
-/** Nothing has come that was not taken. */
-async function isQuiet(probe: MqttProbe): Promise<void> {
-  probe.send(PINGREQ);
-  await probe.expect('pingresp');
-}
+const clients = new Clients(() => ({ ports: [edge.port] }));
 
 const countOf = (topic: string): number => edge.core.published.filter((t) => t === topic).length;
 
 for (const version of [4, 5] as const) {
   test(`[MQTT-4.3.3-8] ${version}: PUBLISH, PUBREC, PUBREL, PUBCOMP; the identifier is new then`, async () => {
     const topic = `in/${version}`;
-    const probe = await client(version);
+    const probe = await clients.clean(version);
     for (let round = 1; round <= 2; round++) {
       probe.send(publish(version, { topic, qos: 2, packetIdentifier: 7 }));
       assert.equal((await probe.expect('pubrec')).messageId, 7, '[MQTT-2.2.1-5]');
@@ -80,8 +44,8 @@ for (const version of [4, 5] as const) {
 
   test(`[MQTT-4.3.3-4] ${version}: a delivery is QoS 2, PUBREC brings PUBREL, PUBCOMP the end`, async () => {
     const topic = `out/${version}`;
-    const receiver = await subscriber(version, topic, 2);
-    const publisher = await client(version);
+    const receiver = await clients.subscribed(version, {}, topic, 2);
+    const publisher = await clients.clean(version);
     publisher.send(publish(version, { topic, qos: 2, packetIdentifier: 5 }));
     const message = await receiver.expect('publish');
     assert.deepEqual([message.qos, message.dup], [2, false], '[MQTT-4.3.3-2]');
@@ -99,8 +63,8 @@ for (const version of [4, 5] as const) {
 
   test(`[MQTT-3.8.4-8] ${version}: QoS is the lower of publish and subscription`, async () => {
     const topic = `lower/${version}`;
-    const receivers = [0, 1, 2].map((qos) => subscriber(version, topic, qos));
-    const publisher = await client(version);
+    const receivers = [0, 1, 2].map((qos) => clients.subscribed(version, {}, topic, qos));
+    const publisher = await clients.clean(version);
     const all = await Promise.all(receivers);
     publisher.send(publish(version, { topic, qos: 2, packetIdentifier: 1 }));
     for (const [qos, receiver] of all.entries()) {
@@ -112,8 +76,8 @@ for (const version of [4, 5] as const) {
 }
 
 test('[MQTT-4.3.3-1] open deliveries have identifiers of their own', async () => {
-  const receiver = await subscriber(5, 'many', 2);
-  const publisher = await client(5);
+  const receiver = await clients.subscribed(5, {}, 'many', 2);
+  const publisher = await clients.clean(5);
   for (let i = 1; i <= 5; i++)
     publisher.send(publish(5, { topic: 'many', qos: 2, packetIdentifier: i }));
   const identifiers = new Set<number>();
@@ -125,8 +89,8 @@ test('[MQTT-4.3.3-1] open deliveries have identifiers of their own', async () =>
 
 test('[MQTT-4.9.0-2] with a receive maximum of 1 the next message comes after PUBCOMP', async () => {
   const fields = { properties: properties(property(0x21, u16(1))) };
-  const receiver = await subscriber(5, 'quota', 2, fields);
-  const publisher = await client(5);
+  const receiver = await clients.subscribed(5, fields, 'quota', 2);
+  const publisher = await clients.clean(5);
   for (const [i, qos] of [2, 1, 2].entries()) {
     publisher.send(publish(5, { topic: 'quota', qos, packetIdentifier: i + 1 }));
     await publisher.next();
@@ -166,14 +130,14 @@ test('[MQTT-3.3.4-7] more open QoS 2 publishes than the receive maximum end with
 });
 
 test('[MQTT-4.3.3-9] a refused topic frees the identifier: PUBREC 0x87, in 3.1.1 the end', async () => {
-  const probe = await client(5);
+  const probe = await clients.clean(5);
   probe.send(publish(5, { topic: '$reserved/x', qos: 2, packetIdentifier: 3 }));
   const refused = await probe.expect('pubrec');
   assert.deepEqual([refused.messageId, refused.reasonCode], [3, 0x87]);
   probe.send(publish(5, { topic: 'allowed', qos: 2, packetIdentifier: 3 }));
   assert.equal((await probe.expect('pubrec')).reasonCode ?? 0, 0);
   assert.equal(countOf('allowed'), 1);
-  const four = await client(4);
+  const four = await clients.clean(4);
   four.send(publish(4, { topic: '$reserved/x', qos: 2 }));
   assert.deepEqual(await four.closed(), []);
   probe.destroy();
@@ -181,10 +145,10 @@ test('[MQTT-4.3.3-9] a refused topic frees the identifier: PUBREC 0x87, in 3.1.1
 
 test('a full log: PUBREC 0x97, in 3.1.1 no PUBREC and the end', async () => {
   edge.core.appendOutcome = 'full';
-  const five = await client(5);
+  const five = await clients.clean(5);
   five.send(publish(5, { qos: 2, packetIdentifier: 2 }));
   assert.equal((await five.expect('pubrec')).reasonCode, 0x97);
-  const four = await client(4);
+  const four = await clients.clean(4);
   four.send(publish(4, { qos: 2 }));
   assert.deepEqual(await four.closed(), []);
   edge.core.appendOutcome = 'stored';
@@ -192,7 +156,7 @@ test('a full log: PUBREC 0x97, in 3.1.1 no PUBREC and the end', async () => {
 });
 
 test('[MQTT-4.6.0-3] PUBACKs and PUBRECs leave in the order of the PUBLISHes', async () => {
-  const probe = await client(5);
+  const probe = await clients.clean(5);
   edge.core.decidesAppends = false;
   probe.send(
     publish(5, { topic: 'x/1', qos: 2, packetIdentifier: 1 }),
@@ -215,7 +179,7 @@ test('[MQTT-4.6.0-3] PUBACKs and PUBRECs leave in the order of the PUBLISHes', a
 });
 
 test('PUBCOMP waits until the release is in the log', async () => {
-  const probe = await client(5);
+  const probe = await clients.clean(5);
   probe.send(publish(5, { qos: 2, packetIdentifier: 1 }));
   await probe.expect('pubrec');
   edge.core.decidesAppends = false;
@@ -229,8 +193,8 @@ test('PUBCOMP waits until the release is in the log', async () => {
 });
 
 test('[MQTT-4.3.3-13] PUBREL of a message that has expired is answered; its delivery, too', async () => {
-  const receiver = await subscriber(5, 'short', 2);
-  const probe = await client(5);
+  const receiver = await clients.subscribed(5, {}, 'short', 2);
+  const probe = await clients.clean(5);
   const expiry = properties(property(0x02, u32(0)));
   probe.send(publish(5, { topic: 'short', qos: 2, packetIdentifier: 6, properties: expiry }));
   await probe.expect('pubrec');

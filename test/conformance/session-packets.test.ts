@@ -18,12 +18,10 @@ import {
   u32,
   unsubscribe,
 } from '../fixtures/mqtt-client-encoder.ts';
-import type { ConnectFields, Version } from '../fixtures/mqtt-client-encoder.ts';
-import { MqttProbe } from '../fixtures/mqtt-probe.ts';
+import { Clients } from './clients.ts';
 
 const SUBSCRIPTIONS_MAX = 3;
 let edge: EdgeUnderTest;
-let number = 0;
 before(async () => {
   edge = await startEdge({
     limits: { subscriptionCountMax: SUBSCRIPTIONS_MAX },
@@ -31,14 +29,10 @@ before(async () => {
 });
 after(() => edge.close());
 
-async function client(version: Version, fields: ConnectFields = {}): Promise<MqttProbe> {
-  number++;
-  const clientIdentifier = fields.clientIdentifier ?? `client-${number}`;
-  return MqttProbe.connected({ port: edge.port, version, ...fields, clientIdentifier });
-}
+const clients = new Clients(() => ({ ports: [edge.port] }));
 
 test('[MQTT-3.8.4-6] SUBACK has one code per filter, in order: granted, refused, by name', async () => {
-  const five = await client(5);
+  const five = await clients.clean(5);
   const filters = [
     ['a', 0],
     ['b', 2],
@@ -50,7 +44,7 @@ test('[MQTT-3.8.4-6] SUBACK has one code per filter, in order: granted, refused,
   const suback = await five.expect('suback');
   assert.equal(suback.messageId, 77, '[MQTT-3.8.4-2]');
   assert.deepEqual(suback.granted, [0, 2, 0x8f, 0x87, 1], '[MQTT-3.9.3-1]');
-  const four = await client(4);
+  const four = await clients.clean(4);
   four.send(
     subscribe(4, [
       ['a', 2],
@@ -64,7 +58,7 @@ test('[MQTT-3.8.4-6] SUBACK has one code per filter, in order: granted, refused,
 });
 
 test('subscriptions beyond the limit are refused with 0x97; a repeated filter costs nothing', async () => {
-  const probe = await client(5);
+  const probe = await clients.clean(5);
   probe.send(
     subscribe(5, [
       ['1', 0],
@@ -92,11 +86,11 @@ test('[MQTT-4.8.2-1], [MQTT-4.8.2-2] a shared filter has a name and a filter tha
     ['$share/g/x#', 1],
     ['$share/g/$reserved/#', 1],
   ] as const;
-  const five = await client(5);
+  const five = await clients.clean(5);
   five.send(subscribe(5, filters));
   const refused = [0x8f, 0x8f, 0x8f, 0x8f, 0x8f, 0x87];
   assert.deepEqual((await five.expect('suback')).granted, [1, 0, ...refused]);
-  const four = await client(4);
+  const four = await clients.clean(4);
   four.send(subscribe(4, filters));
   const failed = refused.map(() => 0x80);
   assert.deepEqual((await four.expect('suback')).granted, [1, 0, ...failed]);
@@ -105,23 +99,23 @@ test('[MQTT-4.8.2-1], [MQTT-4.8.2-2] a shared filter has a name and a filter tha
 });
 
 test('[MQTT-3.8.3-4] No Local on a shared filter is a protocol error', async () => {
-  const probe = await client(5);
+  const probe = await clients.clean(5);
   probe.send(subscribe(5, [['$share/g/t', 0x04]]));
   assert.equal((await probe.expect('disconnect')).reasonCode, 0x82);
   await probe.closed();
 });
 
 test('[MQTT-4.7.3-1] an empty filter ends the connection', async () => {
-  const four = await client(4);
+  const four = await clients.clean(4);
   four.send(subscribe(4, [['', 0]]));
   assert.deepEqual(await four.closed(), []);
-  const five = await client(5);
+  const five = await clients.clean(5);
   five.send(subscribe(5, [['', 0]]));
   assert.equal((await five.expect('disconnect')).reasonCode, 0x82);
 });
 
 test('SUBACK waits until the subscription is effective; PINGRESP does not', async () => {
-  const probe = await client(5);
+  const probe = await clients.clean(5);
   edge.core.decidesSubscribes = false;
   probe.send(subscribe(5, [['later', 0]]), PINGREQ);
   await probe.expect('pingresp');
@@ -132,14 +126,14 @@ test('SUBACK waits until the subscription is effective; PINGRESP does not', asyn
 });
 
 test('[MQTT-3.10.4-5] UNSUBACK comes with a code per filter, also where nothing was', async () => {
-  const probe = await client(5);
+  const probe = await clients.clean(5);
   probe.send(subscribe(5, [['here', 0]]));
   await probe.expect('suback');
   probe.send(unsubscribe(5, ['here', 'nowhere', 'bad#'], { packetIdentifier: 5 }));
   const unsuback = await probe.expect('unsuback');
   assert.equal(unsuback.messageId, 5);
   assert.deepEqual(unsuback.granted, [0, 0x11, 0x8f]);
-  const four = await client(4);
+  const four = await clients.clean(4);
   four.send(unsubscribe(4, ['nowhere'], { packetIdentifier: 6 }));
   assert.equal((await four.expect('unsuback')).messageId, 6);
   probe.destroy();
@@ -147,14 +141,14 @@ test('[MQTT-3.10.4-5] UNSUBACK comes with a code per filter, also where nothing 
 });
 
 test('[MQTT-3.2.2-15] a packet above our maximum is refused on its header with 0x95', async () => {
-  const probe = await client(5);
+  const probe = await clients.clean(5);
   probe.send(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]));
   assert.equal((await probe.expect('disconnect')).reasonCode, 0x95);
   await probe.closed();
 });
 
 test('acknowledgements of QoS 2 for nothing are answered with 0x92', async () => {
-  const probe = await client(5);
+  const probe = await clients.clean(5);
   probe.send(ack('pubrel', 7), ack('pubrec', 8), ack('pubcomp', 9), PINGREQ);
   const pubcomp = await probe.expect('pubcomp');
   assert.deepEqual([pubcomp.messageId, pubcomp.reasonCode], [7, 0x92]);
@@ -166,7 +160,7 @@ test('acknowledgements of QoS 2 for nothing are answered with 0x92', async () =>
 
 test('[MQTT-3.12.4-1] PINGREQ is answered', async () => {
   for (const version of [4, 5] as const) {
-    const probe = await client(version);
+    const probe = await clients.clean(version);
     probe.send(PINGREQ);
     await probe.expect('pingresp');
     probe.destroy();
@@ -175,7 +169,7 @@ test('[MQTT-3.12.4-1] PINGREQ is answered', async () => {
 
 test('[MQTT-3.14.4-1] DISCONNECT ends quietly; what stands behind it is ignored', async () => {
   for (const version of [4, 5] as const) {
-    const probe = await client(version);
+    const probe = await clients.clean(version);
     const before = edge.core.published.length;
     probe.send(disconnect(), publish(version, { topic: 'behind' }));
     assert.deepEqual(await probe.closed(), []);
@@ -184,21 +178,21 @@ test('[MQTT-3.14.4-1] DISCONNECT ends quietly; what stands behind it is ignored'
 });
 
 test('[MQTT-3.14.2-1] a session expiry at DISCONNECT after none at CONNECT is an error', async () => {
-  const probe = await client(5);
+  const probe = await clients.clean(5);
   probe.send(disconnect(Buffer.from([0]), properties(property(0x11, u32(10)))));
   assert.equal((await probe.expect('disconnect')).reasonCode, 0x82);
   await probe.closed();
 });
 
 test('[MQTT-4.12.0-7] AUTH without a method in CONNECT is a protocol error', async () => {
-  const probe = await client(5);
+  const probe = await clients.clean(5);
   probe.send(Buffer.concat([Buffer.from([0xf0, 2, 0x19]), NO_PROPERTIES]));
   assert.equal((await probe.expect('disconnect')).reasonCode, 0x82);
   await probe.closed();
 });
 
 test('[MQTT-4.8.0-1] good packets before a bad one in the same write take effect', async () => {
-  const probe = await client(5);
+  const probe = await clients.clean(5);
   probe.send(publish(5, { topic: 'good/before', qos: 1 }), Buffer.from([0x36, 3, 0, 1, 97]));
   const kinds = (await probe.closed()).map((p) => p.cmd);
   assert.ok(edge.core.published.includes('good/before'));

@@ -11,7 +11,6 @@ import {
   ack,
   connect,
   disconnect,
-  PINGREQ,
   properties,
   property,
   publish,
@@ -21,7 +20,7 @@ import {
 import type { ConnectFields } from '../fixtures/mqtt-client-encoder.ts';
 import { MqttProbe } from '../fixtures/mqtt-probe.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
-import { Clients, stays } from './clients.ts';
+import { Clients, isQuiet, stays } from './clients.ts';
 import { sessionCases } from './session-cases.ts';
 
 let edge: EdgeUnderTest;
@@ -38,11 +37,6 @@ async function drop(probe: MqttProbe): Promise<void> {
   const { connectionsOpen } = edge.edge.metrics;
   probe.destroy();
   await waitFor(() => edge.edge.metrics.connectionsOpen < connectionsOpen);
-}
-
-async function isQuiet(probe: MqttProbe): Promise<void> {
-  probe.send(PINGREQ);
-  await probe.expect('pingresp');
 }
 
 test('[MQTT-3.14.4-3] DISCONNECT may end the session, and 0x00 the will', async () => {
