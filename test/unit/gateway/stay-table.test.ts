@@ -36,7 +36,10 @@ beforeEach(() => {
   client = new RecordingClient(1, 'd');
 });
 
-function attach(fields: Partial<GrantedSession> = {}): Stay {
+function attach(
+  fields: Partial<GrantedSession> = {},
+  subscribed: readonly Partial<Subscription>[] = [{}],
+): Stay {
   const stay = stays.add(client, 0, {
     present: true,
     generation: 40,
@@ -47,7 +50,7 @@ function attach(fields: Partial<GrantedSession> = {}): Stay {
     inFlight: [],
     ...fields,
   });
-  table.add(client, { ...subscription('#'), stay }, () => 1);
+  for (const terms of subscribed) table.add(client, { ...subscription('#', terms), stay }, () => 1);
   table.effective(0, 1, 0);
   table.settle(links);
   stay.begin(clock.nowMs());
@@ -227,20 +230,7 @@ describe('StayTable', () => {
 
   /** Sent before: 60 with QoS 1, 70 with QoS 2. Then the queue brings both, and 80. */
   function sentAgain(subscribed: readonly Partial<Subscription>[]): number[] {
-    const stay = stays.add(client, 0, {
-      present: true,
-      generation: 40,
-      stay: 8,
-      revision: 9,
-      subscriptions: [],
-      cursor: [50],
-      inFlight: [[2, 0, 60]],
-      outs: [[3, 0, 70, OUT_SENT]],
-    });
-    for (const terms of subscribed)
-      table.add(client, { ...subscription('#', terms), stay }, () => 1);
-    table.effective(0, 1, 0);
-    stay.begin(clock.nowMs());
+    attach({ inFlight: [[2, 0, 60]], outs: [[3, 0, 70, OUT_SENT]] }, subscribed);
     page([60, 70, 80], 90, true, 2);
     return client.handed.map(({ qos }) => qos);
   }
