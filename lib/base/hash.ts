@@ -23,3 +23,8 @@ export function hashText(text: string): number {
 export function partitionOf(hash: number, partitions: number): number {
   return (hash >>> 8) % partitions;
 }
+
+/** A partition as the names of streams and subjects have it. */
+export function twoDigits(partition: number): string {
+  return String(partition).padStart(2, '0');
+}

@@ -1,4 +1,5 @@
 /** Core NATS subjects between gateways and owners (proto/wire/frame.md). */
+import { twoDigits } from '#base';
 
 /** Owners → one gateway: frames and everything that must keep their order. */
 export function frameSubject(incarnation: string): string {
@@ -7,12 +8,12 @@ export function frameSubject(incarnation: string): string {
 
 /** Gateways → the owner of a partition in the dispatchers' group. */
 export function ownerSubject(partition: number): string {
-  return `owner.${String(partition).padStart(2, '0')}`;
+  return `owner.${twoDigits(partition)}`;
 }
 
 /** Control → the owner of a partition: questions and orders of operators, with a reply subject. */
 export function operatorSubject(partition: number): string {
-  return `operator.${String(partition).padStart(2, '0')}`;
+  return `operator.${twoDigits(partition)}`;
 }
 
 /** Gateway → other gateways: QoS 0 messages they have subscribers for. */

@@ -1,16 +1,13 @@
 /**
  * Names of the lease stream: who lives. One message per subject, the last one counts.
  */
+import { twoDigits } from '#base';
 import type { StreamConfig } from '#bus';
 
 export const LEASE_STREAM = 'GW';
 
 /** De-duplication window of the lease stream, ms; a repeat after it is told by its own bytes. */
 const LEASE_DUPLICATE_WINDOW_MS = 30_000;
-
-function twoDigits(partition: number): string {
-  return String(partition).padStart(2, '0');
-}
 
 /** A gateway's life. */
 export function gatewayLeaseSubject(incarnation: string): string {

@@ -3,6 +3,7 @@
  *
  * The subject's tail tells a reader whose record it is, so the record itself need not (protocol 2).
  */
+import { twoDigits } from '#base';
 import type { StreamConfig } from '#bus';
 
 /** Partitions a cluster may have; two decimal digits in names. */
@@ -21,10 +22,6 @@ export const LOG_RATED_BYTES_DEFAULT = 8 * 1024 * 1024;
 export const LOG_WINDOW_SECONDS_DEFAULT = 1_024;
 /** Bytes that one partition may hold: 8 GiB. */
 const LOG_BYTES_MAX_DEFAULT = LOG_RATED_BYTES_DEFAULT * LOG_WINDOW_SECONDS_DEFAULT;
-
-function twoDigits(partition: number): string {
-  return String(partition).padStart(2, '0');
-}
 
 export function logStream(partition: number): string {
   return `LOG_${twoDigits(partition)}`;

@@ -1,12 +1,9 @@
 /** Names of the state logs: one stream, one subject per reader group and partition. */
+import { twoDigits } from '#base';
 import type { StreamConfig } from '#bus';
 
 /** De-duplication window of state streams, ms; a repeat after it is told by its own bytes. */
 const STATE_DUPLICATE_WINDOW_MS = 30_000;
-
-function twoDigits(partition: number): string {
-  return String(partition).padStart(2, '0');
-}
 
 export function stateStream(group: string, partition: number): string {
   return `STATE_${group}_${twoDigits(partition)}`;
