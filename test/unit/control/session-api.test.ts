@@ -30,6 +30,7 @@ import { OwnerAsker } from '../../../services/control/owner-asker.ts';
 import { SessionApi } from '../../../services/control/session-api.ts';
 import { SessionDirectory } from '../../../services/control/session-directory.ts';
 import { seededRandom } from '../../fixtures/seeded-random.ts';
+import { sessionRecord } from '../../fixtures/session-record.ts';
 
 const PARTITIONS = 2;
 
@@ -93,21 +94,8 @@ class Fixture {
   store(clientIdentifier: string, fields: Partial<SessionRecord> = {}): SessionRecord {
     const home = homeOf(clientIdentifier);
     const revision = this.#revise(home);
-    const record: SessionRecord = {
-      clientIdentifier,
-      authenticationName: 'Name',
-      generation: revision * PARTITIONS + home,
-      revision,
-      stay: revision,
-      at: undefined,
-      changes: 0,
-      subscriptions: [],
-      cursor: [0, 0],
-      inFlight: [],
-      sessionExpirySeconds: 60,
-      expiresAtMs: Infinity,
-      ...fields,
-    };
+    const generation = revision * PARTITIONS + home;
+    const record = sessionRecord(clientIdentifier, revision, { generation, ...fields });
     this.logs[home]?.put(SESSION_TABLE, clientIdentifier, encodeSession(record));
     return record;
   }

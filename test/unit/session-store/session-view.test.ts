@@ -14,25 +14,9 @@ import {
 } from '#session-store';
 import { PROGRESS_START, StateLog } from '#state';
 import { seededRandom } from '../../fixtures/seeded-random.ts';
+import { sessionRecord } from '../../fixtures/session-record.ts';
 
 const PARTITIONS = 2;
-
-function record(clientIdentifier: string, revision: number): SessionRecord {
-  return {
-    clientIdentifier,
-    authenticationName: 'n',
-    generation: revision * PARTITIONS,
-    revision,
-    stay: revision,
-    at: undefined,
-    changes: 0,
-    subscriptions: [],
-    cursor: [0, 0],
-    inFlight: [],
-    sessionExpirySeconds: 60,
-    expiresAtMs: Infinity,
-  };
-}
 
 /** A cluster in memory, and the log of home 0, open for writing. */
 function fixture() {
@@ -70,7 +54,7 @@ function fixture() {
 describe('session view', () => {
   it('tells what it reads at once, in the order of the log, then that it has read it all', () => {
     const { clock, nats, write } = fixture();
-    for (let i = 1; i <= 20; i++) write(record(`c${i % 5}`, i));
+    for (let i = 1; i <= 20; i++) write(sessionRecord(`c${i % 5}`, i));
     const view = new SessionView({ bus: nats.connect('view'), clock, partitions: PARTITIONS });
     const told: string[] = [];
     view.onChange(({ after }) => told.push(String(after?.revision)));
@@ -78,7 +62,7 @@ describe('session view', () => {
     clock.run(clock.nowMs() + 1_000);
     const revisions = Array.from({ length: 20 }, (_, i) => String(i + 1));
     assert.deepEqual(told, [...revisions, 'all']);
-    write(record('c0', 21));
+    write(sessionRecord('c0', 21));
     assert.deepEqual(told.slice(20), ['all', '21']);
     assert.equal(view.size, 5);
     assert.equal(view.revision(0), 21);
