@@ -89,6 +89,7 @@ export class CoreParts {
       clock,
       incarnation,
       send,
+      homeOf: (client) => this.stays.of(client)?.home,
       acknowledged: (client) => this.stays.acknowledged(client),
     });
     const closeOut = this.outs.received.bind(this.outs);

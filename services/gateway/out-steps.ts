@@ -7,6 +7,7 @@
  *        meanwhile goes with the next one. Nobody waits for *finished*: it goes along.
  * No queue: a retained message has no place in one. It gets a position below 0, unlike all others
  *        of the session, so that a later connection knows its identifier and closes it by PUBREL.
+ * Cost:  nothing for a session that has had no QoS 2 delivery.
  * Bound: the session's packet identifiers.
  */
 import type { Clock } from '#base';
@@ -42,6 +43,8 @@ export interface OutStepsOptions {
   readonly clock: Clock;
   readonly incarnation: string;
   readonly send: (partition: number, message: GatewayMessage) => void;
+  /** Of the client's stored session; undefined: it has none. */
+  readonly homeOf: (client: LocalClient) => number | undefined;
   /** Per partition: everything up to here is acknowledged by the session; null: not known. */
   readonly acknowledged: (client: LocalClient) => (Position | null)[];
 }
@@ -58,14 +61,20 @@ export class OutSteps {
   }
 
   /** A stored session with what earlier connections have left. */
-  begin(client: LocalClient, home: number, inherited: readonly OutEntry[]): void {
+  begin(client: LocalClient, inherited: readonly OutEntry[]): void {
+    if (inherited.length > 0) this.#newLine(client, inherited);
+  }
+
+  #newLine(client: LocalClient, inherited: readonly OutEntry[]): Line | undefined {
+    const home = this.#o.homeOf(client);
+    if (home === undefined) return undefined;
     const open = new Map<number, Place>();
     let lowest = 0;
     for (const [packetIdentifier, partition, position, state] of inherited) {
       lowest = Math.min(lowest, position);
       if (state !== OUT_FINISHED) open.set(packetIdentifier, { partition, position });
     }
-    this.#lines.set(client.connectionNumber, {
+    const line: Line = {
       client,
       home,
       open,
@@ -76,7 +85,9 @@ export class OutSteps {
       number: 0,
       sinceMs: 0,
       askedAtMs: 0,
-    });
+    };
+    this.#lines.set(client.connectionNumber, line);
+    return line;
   }
 
   /** The connection is over: what was not acknowledged did not happen. */
@@ -89,7 +100,7 @@ export class OutSteps {
 
   /** Before PUBLISH. `queued` undefined: it comes from no queue (a retained message). */
   sent(client: LocalClient, packetIdentifier: number, queued: Place | undefined): void {
-    const line = this.#lines.get(client.connectionNumber);
+    const line = this.#lines.get(client.connectionNumber) ?? this.#newLine(client, []);
     if (line === undefined) return client.outStored(packetIdentifier);
     const place = queued ?? { partition: 0, position: --line.lowest };
     line.open.set(packetIdentifier, place);

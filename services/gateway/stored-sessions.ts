@@ -57,7 +57,7 @@ export class StoredSessions {
     const stay = this.#o.stays.add(client, home, outcome);
     for (const stored of outcome.subscriptions) this.#restore(stay, stored);
     const outs = outcome.outs ?? [];
-    this.#o.outs.begin(client, home, outs);
+    this.#o.outs.begin(client, outs);
     const identifiers = (state: number): number[] =>
       outs.filter((out) => out[3] === state).map(([packetIdentifier]) => packetIdentifier);
     const known = new Set([...identifiers(OUT_SENT), ...identifiers(OUT_RECEIVED)]);

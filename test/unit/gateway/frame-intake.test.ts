@@ -71,7 +71,7 @@ beforeEach(() => {
     retained: {} as RetainedFetches,
     stays,
     shared: new SharedGroups({ clock, incarnation: 'g', links, send }),
-    outs: new OutSteps({ clock, incarnation: 'g', send, acknowledged: () => [] }),
+    outs: new OutSteps({ clock, incarnation: 'g', send, homeOf: () => 0, acknowledged: () => [] }),
     changes: new HomeChanges(clock, 'g', send),
     seen: new SeenFlow(clock, 'g', links, send),
   };

@@ -33,10 +33,11 @@ beforeEach(() => {
     clock,
     incarnation: 'g',
     send: (_home, message) => sent.push(message as Out),
+    homeOf: ({ connectionNumber }) => (connectionNumber === 1 ? 0 : undefined),
     acknowledged: () => [...acknowledged],
   });
   device = new Device(1);
-  outs.begin(device, 0, []);
+  outs.begin(device, []);
 });
 
 function settle(): void {
@@ -61,6 +62,19 @@ describe('out steps', () => {
     assert.equal(sent.length, 2);
     outs.stepped(1, 1);
     assert.deepEqual(device.stored, [1, 2], 'an answer that comes twice changes nothing');
+  });
+
+  it('are none without a stored session, nor once its connection is over', () => {
+    const clean = new Device(2);
+    outs.sent(clean, 1, undefined);
+    assert.deepEqual(clean.stored, [1], 'nobody has to know');
+    outs.sent(device, 1, { partition: 0, position: 101 });
+    outs.drop(device);
+    settle();
+    clock.run(600);
+    outs.tick(600);
+    assert.deepEqual([sent, device.stored], [[], []]);
+    assert.ok(!outs.unanswered(0, 9_000));
   });
 
   it('are repeated as they were until they are answered', () => {
@@ -97,7 +111,7 @@ describe('out steps', () => {
   });
 
   it('give messages of no queue places of their own, also under one identifier', () => {
-    outs.begin(device, 0, [[9, 0, -4, OUT_SENT]]);
+    outs.begin(device, [[9, 0, -4, OUT_SENT]]);
     outs.sent(device, 1, undefined);
     settle();
     outs.stepped(1, 1);
