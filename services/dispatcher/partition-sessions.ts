@@ -120,11 +120,12 @@ export class PartitionSessions {
     join(session, start);
   }
 
-  /** Filed, and not live from some position on either: its gateway has changed its mind. */
-  staysFiled({ slot }: BoardSession, from: Position): void {
-    if (this.#liveAfter[slot] === Infinity) return;
+  /**
+   * Filed, and not live from some position on either: its gateway has changed its mind. What it
+   * says to be dealt with lies above X; up to X it is still filed again.
+   */
+  staysFiled({ slot }: BoardSession): void {
     this.#liveAfter[slot] = Infinity;
-    this.#o.queues.raiseLast(slot, from);
   }
 
   /** A job has filed everything for it. */

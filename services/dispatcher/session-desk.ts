@@ -147,7 +147,7 @@ export class SessionDesk {
       if (sessions.mode(session) === 'live') {
         this.refiled++;
         sessions.refile(session, from);
-      } else sessions.staysFiled(session, from);
+      } else sessions.staysFiled(session);
     }
     tell(link.incarnation, { t: 'filed', p, epoch, generation, turn });
   }

@@ -21,9 +21,11 @@ export function damaging(bus: Bus, random: Random, probability: () => number): B
   });
 }
 
-/** The bus, whose followers of session logs are late; they keep their order. */
-export function late(bus: Bus, clock: Clock, drawMs: () => number): Bus {
-  const streams = stateStream(SESSIONS_GROUP, 0).slice(0, -2);
+/** Names of all session logs begin with it. */
+export const SESSION_LOGS = stateStream(SESSIONS_GROUP, 0).slice(0, -2);
+
+/** The bus, whose followers of streams named like this are late; they keep their order. */
+export function late(bus: Bus, clock: Clock, streams: string, drawMs: () => number): Bus {
   return new Proxy(bus, {
     get(target, key) {
       const own: unknown = Reflect.get(target, key);

@@ -24,7 +24,7 @@ import type { PartitionOwner } from '../../services/dispatcher/partition-owner.t
 import { createGatewayCore } from '../../services/gateway/core.ts';
 import type { GatewayCore } from '../../services/gateway/port.ts';
 import { seededRandom } from '../fixtures/seeded-random.ts';
-import { damaging, late } from './bad-bus.ts';
+import { damaging, late, SESSION_LOGS } from './bad-bus.ts';
 import { SimClient } from './sim-client.ts';
 import type { SimSession } from './sim-session.ts';
 import { StoredClient, type StoredConnect } from './stored-client.ts';
@@ -100,6 +100,8 @@ export class SimCluster {
   /** How late a dispatcher reads the next message of a session log, ms; scripts have their own. */
   lateViewOf = (_dispatcher: string): number =>
     this.lateViewMs === 0 ? 0 : this.lateViewMs * this.random();
+  /** How late a dispatcher reads the next record of the log, ms. */
+  lateLogOf = (_dispatcher: string): number => 0;
   /** Gateways that were ended, and how long after their last stored report, ms. */
   readonly silentBeforeEndMs = new Map<string, number>();
   readonly #reportedAtMs = new Map<string, number>();
@@ -310,7 +312,10 @@ export class SimCluster {
   #busOf(bus: MemoryBus, role: 'gateway' | 'dispatcher'): Bus {
     let own = damaging(bus, this.random, () => this.damage);
     const { name, clock } = bus.control;
-    if (role === 'dispatcher') own = late(own, clock, () => this.lateViewOf(name));
+    if (role === 'dispatcher') {
+      own = late(own, clock, SESSION_LOGS, () => this.lateViewOf(name));
+      own = late(own, clock, 'LOG_', () => this.lateLogOf(name));
+    }
     return this.#options.tamper?.(own, role, this.random) ?? own;
   }
 

@@ -157,6 +157,45 @@ describe('an owner', () => {
   });
 
   scripted({
+    name: 'S5: it asks to be filed when the next owner has heard of X, and not reached it',
+    play: (stage) => {
+      const session = stage.session('s');
+      const first = stage.connect(session, 1);
+      stage.subscribe(first, 't');
+      first.disconnect();
+      stage.run(2_000);
+      // As above: what is filed up to X is not durable, nor has it been read.
+      stage.cluster.nats.stallStream('STATE_dispatch_00', 2_500);
+      stage.loses = ({ kind }) => kind === 'live';
+      stage.connect(session, 2);
+      stage.run(600);
+      const ids = stage.publish('t', 5);
+      let greeted = false;
+      stage.loses = ({ from, kind }) => {
+        greeted ||= from === 'dispatcher-2' && kind === 'hello';
+        return kind === 'queue page';
+      };
+      stage.run(600);
+      // What it has to hold comes late, so that it lags after the next owner's hello.
+      const { control } = stage.gateway(2).bus;
+      control.pause();
+      ids.push(...stage.publish('t', 3));
+      stage.killOwner();
+      stage.run(2_000);
+      control.resume();
+      stage.until(() => greeted, 'there is a new owner');
+      stage.cluster.lateViewOf = () => 4_000;
+      stage.cluster.lateLogOf = () => 2_000;
+      stage.run(6_000);
+      stage.cluster.lateViewOf = () => 0;
+      stage.cluster.lateLogOf = () => 0;
+      stage.loses = () => false;
+      ids.push(...stage.publish('t', 3));
+      stage.expect(session, ids);
+    },
+  });
+
+  scripted({
     name: 'S4: an answer X that is lost is asked for before ranges above it count',
     play: (stage) => {
       const session = stage.session('s');
