@@ -23,7 +23,7 @@ import { FORGET_MS } from './writer-numbers.ts';
  * Table of the state log that belongs to the reader, as WRITERS_TABLE does: generation → epoch,
  * time; generation and page → open identifiers.
  */
-const EXACTLY_ONCE_TABLE = 250;
+export const EXACTLY_ONCE_TABLE = 250;
 /**
  * A day of log time: so long after its last entry a session may come back, in a group that does not
  * follow sessions (the router), without a message that it repeats being routed twice.
@@ -65,16 +65,10 @@ export class ExactlyOnce {
   }
 
   /** Reads what an earlier owner left. */
-  load(onLoaded: () => void): void {
-    const keys = [...this.#state.keys(EXACTLY_ONCE_TABLE)];
-    let waiting = keys.length;
-    if (waiting === 0) return onLoaded();
-    for (const key of keys) {
-      this.#state.get(EXACTLY_ONCE_TABLE, key, (value) => {
-        if (value !== undefined) this.#restore(key, value);
-        waiting--;
-        if (waiting === 0) onLoaded();
-      });
+  load(): void {
+    for (const key of this.#state.keys(EXACTLY_ONCE_TABLE)) {
+      const value = this.#state.peek(EXACTLY_ONCE_TABLE, key);
+      if (value !== undefined) this.#restore(key, value);
     }
   }
 
@@ -127,13 +121,14 @@ export class ExactlyOnce {
     });
   }
 
-  #restore(key: string, value: Buffer): void {
+  #restore(key: string, value: Uint8Array): void {
     const [generation = 0, page] = key.split('.').map(Number);
     const session = this.#session(generation);
     if (page !== undefined) session.open.restore(page, value);
     else if (value.length === VALUE_BYTES) {
-      session.epoch = session.storedEpoch = value.readUIntBE(0, 6);
-      session.seenAtMs = session.storedSeenAtMs = value.readUIntBE(6, 6);
+      const bytes = Buffer.from(value);
+      session.epoch = session.storedEpoch = bytes.readUIntBE(0, 6);
+      session.seenAtMs = session.storedSeenAtMs = bytes.readUIntBE(6, 6);
     }
   }
 

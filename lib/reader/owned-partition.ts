@@ -10,7 +10,7 @@ import type { Clock, Timer } from '#base';
 import { LeaseHolder, readerLeaseSubject, READER_TTL_MS, type LeaseEnd } from '#lease';
 import type { ReaderEntry, ReaderReport } from '#lease';
 import { PROGRESS_START, StateLog, type StateProgress } from '#state';
-import { ExactlyOnce } from './exactly-once.ts';
+import { EXACTLY_ONCE_TABLE, ExactlyOnce } from './exactly-once.ts';
 import { LeaseTrimmer } from './lease-trimmer.ts';
 import { LogFeed } from './log-feed.ts';
 import { figuresOf, LogRoom } from './log-room.ts';
@@ -23,9 +23,14 @@ import type {
   ReaderEvent,
   ReaderGroupOptions,
 } from './port.ts';
-import { SkippedMessages } from './skipped-messages.ts';
-import { WriterNumbers } from './writer-numbers.ts';
+import { SKIPPED_TABLE, SkippedMessages } from './skipped-messages.ts';
+import { WriterNumbers, WRITERS_TABLE } from './writer-numbers.ts';
 
+/**
+ * Read whole at a take-over, while they stand anywhere in the state log: kept from the recovery on,
+ * which has read all of it anyway.
+ */
+const READER_TABLES = [WRITERS_TABLE, EXACTLY_ONCE_TABLE, SKIPPED_TABLE];
 /** Wait for the last state record and for the release each, ms: SIGTERM leaves 4 s in all. */
 const LEAVE_STEP_MS = 1_000;
 
@@ -147,42 +152,30 @@ export class OwnedPartition {
   #recover(epoch: number): void {
     this.#phase = 'recovering';
     this.#event('partition taken');
-    const { bus, clock, group, residentTables } = this.#o.group;
+    const { bus, clock, group } = this.#o.group;
     const { partition } = this.#o;
     const onFenced = (): void => this.#onFenced();
+    const residentTables = new Set([...READER_TABLES, ...(this.#o.group.residentTables ?? [])]);
     this.#recovery = StateLog.recover(
-      {
-        bus,
-        clock,
-        group,
-        partition,
-        epoch,
-        onFenced,
-        ...(residentTables === undefined ? {} : { residentTables }),
-      },
+      { bus, clock, group, partition, epoch, onFenced, residentTables },
       (state) => {
         this.#recovery = undefined;
         if (this.#isEnding()) return state.close();
         this.#state = state;
-        this.#loadDecisions(state, (decisions) => {
-          this.#o.shared.leases.waitFor(epoch, () => this.#prepare(state, decisions));
-        });
+        const decisions = this.#loadDecisions(state);
+        this.#o.shared.leases.waitFor(epoch, () => this.#prepare(state, decisions));
       },
     );
   }
 
-  #loadDecisions(state: StateLog, onLoaded: (decisions: Decisions) => void): void {
+  #loadDecisions(state: StateLog): Decisions {
     const numbers = new WriterNumbers(state);
     const exactlyOnce = new ExactlyOnce(state, (generation) =>
       this.#logic?.hasSession?.(generation),
     );
     const skipped = new SkippedMessages(state);
-    let loading = 3;
-    const loaded = (): void => {
-      loading--;
-      if (loading === 0 && !this.#isEnding()) onLoaded({ numbers, exactlyOnce, skipped });
-    };
-    for (const decider of [numbers, exactlyOnce, skipped]) decider.load(loaded);
+    for (const decider of [numbers, exactlyOnce, skipped]) decider.load();
+    return { numbers, exactlyOnce, skipped };
   }
 
   #isEnding(): boolean {

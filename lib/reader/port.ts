@@ -154,7 +154,7 @@ export interface ReaderGroupOptions {
   /** Called with the lease held and the state log recovered. */
   readonly makeLogic: (context: PartitionContext) => PartitionLogic;
   readonly onEvent: (event: ReaderEvent) => void;
-  /** Tables of the state log whose values stay in memory. Default: none. */
+  /** Tables of the logic's whose values stay in memory. Default: none. */
   readonly residentTables?: ReadonlySet<number>;
   /** Ends gateways that no longer renew. Default: only the dispatchers' group. */
   readonly endsGateways?: boolean;

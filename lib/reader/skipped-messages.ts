@@ -31,17 +31,11 @@ export class SkippedMessages {
   }
 
   /** Reads what an earlier owner left. */
-  load(onLoaded: () => void): void {
+  load(): void {
     const sequences = [...this.#state.keys(SKIPPED_TABLE)].map(Number).toSorted((a, b) => a - b);
-    let waiting = sequences.length;
-    if (waiting === 0) return onLoaded();
     for (const sequence of sequences) {
-      this.#bySequence.set(sequence, NONE);
-      this.#state.get(SKIPPED_TABLE, String(sequence), (value) => {
-        if (value !== undefined) this.#bySequence.set(sequence, decodeIndexes(value));
-        waiting--;
-        if (waiting === 0) onLoaded();
-      });
+      const value = this.#state.peek(SKIPPED_TABLE, String(sequence));
+      if (value !== undefined) this.#bySequence.set(sequence, decodeIndexes(Buffer.from(value)));
     }
   }
 

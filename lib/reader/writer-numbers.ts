@@ -36,19 +36,13 @@ export class WriterNumbers {
   }
 
   /** Reads what an earlier owner left. */
-  load(onLoaded: () => void): void {
-    const keys = [...this.#state.keys(WRITERS_TABLE)];
-    let waiting = keys.length;
-    if (waiting === 0) return onLoaded();
-    for (const writer of keys) {
-      this.#state.get(WRITERS_TABLE, writer, (value) => {
-        if (value !== undefined && value.length === VALUE_BYTES) {
-          const number = value.readUIntBE(0, 6);
-          this.#writers.set(writer, { number, storedAtMs: value.readUIntBE(6, 6) });
-        }
-        waiting--;
-        if (waiting === 0) onLoaded();
-      });
+  load(): void {
+    for (const writer of this.#state.keys(WRITERS_TABLE)) {
+      const value = this.#state.peek(WRITERS_TABLE, writer);
+      if (value?.length !== VALUE_BYTES) continue;
+      const bytes = Buffer.from(value);
+      const [number, storedAtMs] = [bytes.readUIntBE(0, 6), bytes.readUIntBE(6, 6)];
+      this.#writers.set(writer, { number, storedAtMs });
     }
   }
 

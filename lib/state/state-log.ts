@@ -165,13 +165,15 @@ export class StateLog implements StateTables {
   }
 
   ride(table: number, key: string, value: Uint8Array): void {
+    const resident = this.#o.residentTables?.has(table) === true;
     const slot: Slot = {
       record: undefined,
       valueStart: 0,
       valueBytes: value.length,
       entryBytes: entryBytes(Buffer.byteLength(key, 'utf8'), value.length),
-      value,
-      resident: this.#o.residentTables?.has(table) === true,
+      // A small Buffer is a part of a slab: a few bytes that stay would keep all of it.
+      value: resident ? new Uint8Array(value) : value,
+      resident,
     };
     const old = this.#index.set(table, key, slot);
     if (old !== undefined) this.#batch.replaced.push(old);

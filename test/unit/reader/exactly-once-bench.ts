@@ -182,7 +182,8 @@ class Owner {
       wanted: () => bench.wanted,
     });
     const { exactlyOnce, skipped } = this;
-    this.#numbers.load(() => exactlyOnce.load(() => skipped.load(() => this.feed.start())));
+    for (const decider of [this.#numbers, exactlyOnce, skipped]) decider.load();
+    this.feed.start();
   }
 
   save(checkpoint: Position): Saved {

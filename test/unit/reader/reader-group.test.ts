@@ -3,9 +3,10 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pass } from 'node:timers/promises';
 import { type Clock, systemClock } from '#base';
 import { type Bus, connectNats } from '#bus';
-import { leaseStreamConfig } from '#lease';
+import { LEASE_MARGIN_MS, leaseStreamConfig } from '#lease';
 import { logStream, logStreamConfig, logSubject, positionAfterRecord } from '#log';
 import { type ReaderEvent, ReaderGroup } from '#reader';
 import { stateStreamConfig } from '#state';
@@ -170,7 +171,8 @@ describe('reader group', () => {
     const stopped = (process: Process): boolean =>
       process.events.some((event) => event.kind === 'standing still');
     await waitFor(() => stopped(one) && stopped(two));
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    // The outage itself: whoever stands still does so a margin before its lease is over.
+    await pass(2 * LEASE_MARGIN_MS);
     await server.restart();
     const goes = (process: Process): boolean =>
       process.events.some((event) => event.kind === 'going on');
