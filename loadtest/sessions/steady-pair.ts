@@ -5,10 +5,13 @@
  * Shape: clean sessions at different gateways, QoS 1, one message every PERIOD_MS, each with the
  *        time at which it was sent. `take` hands over what was measured since it was last called.
  */
+import { waitFor } from '../../test/fixtures/wait-for.ts';
 import { LightClient } from './light-client.ts';
 import { Samples } from './samples.ts';
 
 const PERIOD_MS = 2;
+/** For the last message. */
+const ARRIVAL_LIMIT_MS = 5_000;
 const TOPIC = 'pair/steady';
 
 export class SteadyPair {
@@ -41,6 +44,8 @@ export class SteadyPair {
       this.#received++;
       this.#samples.add(performance.now() - bytes.readDoubleBE(payloadStart));
     };
+    // A cluster that fails leaves nobody to publish to, and no timer behind.
+    publisher.onEnd = () => clearInterval(this.#timer);
     this.#timer = setInterval(() => {
       const payload = Buffer.alloc(64);
       payload.writeDoubleBE(performance.now());
@@ -58,9 +63,9 @@ export class SteadyPair {
   /** Ends; throws when a message did not arrive. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    for (let wait = 0; wait < 100 && this.#received < this.#sent; wait++) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    const isThrough = (): boolean => this.#received >= this.#sent;
+    // What is missing is said below.
+    await waitFor(isThrough, { limitMs: ARRIVAL_LIMIT_MS }).catch(() => undefined);
     if (this.#received !== this.#sent) {
       throw new Error(`the pair sent ${this.#sent} and got ${this.#received}`);
     }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { setTimeout as pass } from 'node:timers/promises';
 import { readClusterState } from '../fixtures/cluster-state.ts';
 import { ClusterTraffic } from '../fixtures/cluster-traffic.ts';
 import { startDevCluster } from '../fixtures/dev-cluster.ts';
@@ -25,7 +26,7 @@ test('nats-server is killed and comes back on its data: all go on where they sto
   for (const seconds of OUTAGES_SECONDS) {
     await cluster.kill('nats');
     // The outage itself: nothing to wait for.
-    await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+    await pass(seconds * 1_000);
     const acked = traffic.publisher.acked.size;
     const backMs = performance.now();
     await cluster.restart('nats');

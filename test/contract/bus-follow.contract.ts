@@ -18,8 +18,10 @@ export function followTests(use: () => Fixture): void {
     followed.follower.close();
     followed.follower.close();
     await probe.append(s, `${s}.a`, 'x');
-    await harness.pass(50);
+    const other = new Followed(bus, s, 5);
+    await harness.until(() => other.sequences.length === 1);
     assert.equal(followed.events.length, 4);
+    other.follower.close();
   });
 
   it('has caught up at once where nothing is stored or wanted', async () => {
@@ -61,6 +63,7 @@ export function followTests(use: () => Fixture): void {
       const result = await probe.ask<AppendResult>((on) => bus.append(request, on));
       assert.equal(result.kind, 'stored');
     }
+    // For what should not come: nothing says that it does not.
     await harness.pass(100);
     const arrived = followed.sequences.length;
     assert.ok(arrived < 8, `${arrived} of 16 messages came while paused`);

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout as pass } from 'node:timers/promises';
 import { type AppendResult, type Bus, connectNats, type GetResult } from '#bus';
 import { startNatsCluster, type TestNatsCluster } from '../fixtures/nats-cluster.ts';
 import { SteadyAppender } from '../fixtures/steady-appender.ts';
@@ -47,7 +48,7 @@ busContract(
       connect: () => connectTo(0),
       until: (condition, msMax = 5_000) =>
         waitFor(condition, { limitMs: msMax }).then(() => undefined),
-      pass: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      pass: (ms) => pass(ms),
       crash: unused,
       recover: unused,
       stand: unused,

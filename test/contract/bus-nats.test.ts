@@ -1,12 +1,8 @@
+import { setTimeout as pass } from 'node:timers/promises';
 import { connectNats, type Bus } from '#bus';
 import { startNatsServer } from '../fixtures/nats-server.ts';
+import { waitFor } from '../fixtures/wait-for.ts';
 import { busContract } from './bus.contract.ts';
-
-const POLL_MS = 2;
-
-function wait(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
 
 busContract('nats-server', async () => {
   const server = await startNatsServer();
@@ -17,14 +13,9 @@ busContract('nats-server', async () => {
       buses.push(bus);
       return bus;
     },
-    async until(condition, msMax = 5_000) {
-      const deadline = performance.now() + msMax;
-      while (!condition()) {
-        if (performance.now() > deadline) throw new Error(`not within ${msMax} ms: ${condition}`);
-        await wait(POLL_MS);
-      }
-    },
-    pass: wait,
+    until: (condition, msMax = 5_000) =>
+      waitFor(condition, { limitMs: msMax }).then(() => undefined),
+    pass: (ms) => pass(ms),
     crash: () => server.kill(),
     recover: () => server.restart(),
     stand: () => server.pause(),

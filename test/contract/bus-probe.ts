@@ -15,7 +15,7 @@ export interface BusHarness {
   connect(name: string): Promise<Bus>;
   /** Waits until `condition` holds; fails after `msMax`. */
   until(condition: () => boolean, msMax?: number): Promise<void>;
-  /** Lets time pass. */
+  /** Lets time pass: for what should not happen, where no event says that it does not. */
   pass(ms: number): Promise<void>;
   /** kill −9 of the server; `recover` starts it on its data. */
   crash(): Promise<void>;

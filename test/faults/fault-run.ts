@@ -9,6 +9,7 @@
 import { setTimeout as pass } from 'node:timers/promises';
 import type { DevCluster } from '../fixtures/dev-cluster.ts';
 import { seededRandom } from '../fixtures/seeded-random.ts';
+import { waitFor } from '../fixtures/wait-for.ts';
 import type { Broken } from './broken.ts';
 import { Entrance } from './entrance.ts';
 import { FaultHistory } from './fault-history.ts';
@@ -31,6 +32,7 @@ const TAIL_MS = 1_500;
 /** Repeats that nobody asked for would come within this time. */
 const LINGER_MS = 500;
 const DRAIN_LIMIT_MS_DEFAULT = 90_000;
+/** What is owed is found by comparing ledgers. */
 const OWED_POLL_MS = 100;
 const PROGRESS_MS_DEFAULT = 5_000;
 
@@ -208,11 +210,7 @@ class FaultRun {
 
   async #until(isDone: () => boolean): Promise<void> {
     const limitMs = this.#options.drainLimitMs ?? DRAIN_LIMIT_MS_DEFAULT;
-    const deadlineMs = performance.now() + limitMs;
-    while (!isDone()) {
-      if (performance.now() > deadlineMs) throw new Error(`not within ${limitMs} ms`);
-      await pass(OWED_POLL_MS);
-    }
+    await waitFor(isDone, { limitMs, pollMs: OWED_POLL_MS, what: 'nothing open or owed' });
   }
 
   /** What is not done in time is a finding; the run goes on to its judgement. */

@@ -9,6 +9,7 @@
  * End:  a stopped process is continued before its cluster is asked to end.
  */
 import { readFileSync } from 'node:fs';
+import { setTimeout as pass } from 'node:timers/promises';
 import type { DevCluster } from '../fixtures/dev-cluster.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
 import type { Broken } from './broken.ts';
@@ -83,6 +84,7 @@ export class FaultStriker {
     if (way === 'stop') {
       if (!this.#signal(name, pid, 'SIGSTOP')) return;
       this.#stopped.set(name, pid);
+      // The fault itself: it lasts so long.
       await pass(ms);
       this.#stopped.delete(name);
       this.#signal(name, pid, 'SIGCONT');
@@ -177,8 +179,4 @@ function parentOf(pid: number): number | undefined {
 
 function linesOf(logs: string, name: string): string[] {
   return logs.split('\n').filter((line) => line.includes(name));
-}
-
-function pass(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

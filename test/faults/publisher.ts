@@ -8,6 +8,7 @@
  *               may still be about to append.
  * Bound:        OPEN_MAX open; then it waits, as a device would.
  */
+import { setTimeout as pass } from 'node:timers/promises';
 import type { Random } from '#base';
 import type { Version } from '../fixtures/mqtt-client-encoder.ts';
 import type { Broken } from './broken.ts';
@@ -19,6 +20,7 @@ import type { AckKind } from './mqtt-connection.ts';
 /** Below the Receive Maximum of the broker. */
 const OPEN_MAX = 200;
 const TICK_MS = 50;
+/** Pace of a device that finds no gateway. */
 const AGAIN_MS = 200;
 /** Session Expiry Interval of everybody who is stored: longer than a run. */
 export const EXPIRY_SECONDS = 3_600;
@@ -105,7 +107,7 @@ export class Publisher {
         return;
       } catch {
         // Not there, or not yet: the next one.
-        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+        await pass(AGAIN_MS);
       }
     }
   }

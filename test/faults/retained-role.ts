@@ -5,7 +5,9 @@
  * has taken its place since, live: at least up to what had its PUBACK when SUBSCRIBE was sent.
  * Where the place changed between the two, all comes live. A repeat may land late, and be kept.
  */
+import { setTimeout as pass } from 'node:timers/promises';
 import type { IPublishPacket } from 'mqtt-packet';
+import { waitFor } from '../fixtures/wait-for.ts';
 import type { Broken } from './broken.ts';
 import type { Publication } from './ledger.ts';
 import { MqttConnection } from './mqtt-connection.ts';
@@ -14,6 +16,7 @@ import type { Ground, Role, Verdict } from './role.ts';
 
 const TOPICS = 3;
 const PER_SECOND = 12;
+/** Pace of the visits. */
 const AGAIN_MS = 300;
 /** Live messages are awaited for so long after the last retained one. */
 const LINGER_MS = 800;
@@ -119,10 +122,10 @@ export class RetainedRole implements Role {
     this.#visits += 1;
     const isWhole = (): boolean =>
       [...acknowledged].every(([topic, last]) => hasReached(topic, last.number, visit));
-    while (!isWhole() && connection.isOpen && !this.#isClosed) {
-      if (performance.now() - sentMs > ANSWER_LIMIT_MS) break;
-      await pass(POLL_MS);
-    }
+    const isOver = (): boolean => isWhole() || !connection.isOpen || this.#isClosed;
+    // What is missing at the limit is judged below.
+    await waitFor(isOver, { limitMs: ANSWER_LIMIT_MS, pollMs: POLL_MS }).catch(() => undefined);
+    // For what should not come: nothing says that it does not.
     if (isWhole()) await pass(LINGER_MS);
     if (connection.isOpen && !this.#isClosed) this.#judge(visit, sentMs);
   }
@@ -205,8 +208,4 @@ function firstOf(topic: string, { retained, live }: Visit): Publication | undefi
     if (first === undefined || publication.number < first.number) first = publication;
   }
   return first;
-}
-
-function pass(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
