@@ -105,7 +105,9 @@ export class SharedGroups {
     const group = this.#groups.get(text);
     if (group === undefined || !group.members.delete(client)) return;
     this.#tellWindow(group);
-    if (group.members.size === 0) for (const part of group.parts) this.#giveBackWaiting(part);
+    const { window } = group;
+    // What only the lost window had room for: it would wait for a slow member that is left.
+    for (const part of group.parts) if (part.held.size > window) this.#giveBackWaiting(part);
     this.#forgetIfEmpty(group);
   }
 

@@ -133,6 +133,18 @@ describe('shared subscriptions of a gateway', () => {
     assert.deepEqual([...a.payloads, ...b.payloads], ['p1', 'p2', 'p3']);
   });
 
+  it('give back what waits for a slow member when the quick one has gone', () => {
+    const a = member(1, 1);
+    const b = member(2, 100);
+    section([1, 2, 3, 4]);
+    assert.deepEqual([a.payloads, b.payloads], [['p1'], []], 'the topic is at the slow one');
+    told();
+    groups.quit(b, GROUP);
+    groups.leave(b);
+    const { windows, back } = told();
+    assert.deepEqual([windows, back], [[1], [2, 3, 4]]);
+  });
+
   it('give back what a client had that has gone, and what waited behind it', () => {
     const a = member(1, 2);
     member(2, 2);
