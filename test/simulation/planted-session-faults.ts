@@ -209,7 +209,7 @@ export const PLANTED_SESSION_FAULTS: readonly PlantedFault[] = [
   {
     name: 'a new owner takes a stay for known that is not (S8)',
     expects: LOST,
-    setting: { ...MOVING, pace: 6, killDispatcher: 0.6, lateViewMs: 500, coreLoss: 0.1 },
+    setting: { ...MOVING, pace: 6, killDispatcher: 0.6, lateViewMs: 2_000, coreLoss: 0.1 },
     tamper: gatewaysSay((m) => {
       if (m['t'] !== 'answer' || !Array.isArray(m['known'])) return m;
       return { ...m, known: m['known'].map(() => Number.MAX_SAFE_INTEGER), undecided: [] };
