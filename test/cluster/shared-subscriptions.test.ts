@@ -95,7 +95,7 @@ for (const qos of [1, 0] as const) {
   });
 }
 
-test('[MQTT-4.8.2-3], [MQTT-4.8.2-6] QoS is the lower one; refused is done; nothing retained', async (t) => {
+test('[MQTT-4.8.2-3] [MQTT-4.8.2-6] QoS is the lower one; refused is done; nothing retained', async (t) => {
   t.after(closeAll);
   const publisher = await client(2);
   await publisher.publishAsync('terms/kept', 'kept', { qos: 1, retain: true });

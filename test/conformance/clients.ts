@@ -1,5 +1,5 @@
 /**
- * Clients of a broker under test: each connection goes to the next of its gateways.
+ * Clients of a broker under test, over its gateways in one of three ways.
  */
 import assert from 'node:assert/strict';
 import type { IConnackPacket, IPublishPacket } from 'mqtt-packet';
@@ -21,28 +21,71 @@ export interface Broker {
   readonly ports: readonly number[];
 }
 
-/** Clients of a broker, one gateway after the other. */
+/**
+ * Where clients connect: all at `one` gateway; each at the next one and `apart` from the others;
+ * or `moving` to the next one with every connect, too.
+ */
+export const SPREADS = ['one', 'apart', 'moving'] as const;
+export type Spread = (typeof SPREADS)[number];
+
+/** Clients of a broker over its gateways. */
 export class Clients {
   readonly #broker: () => Broker;
+  readonly #spread: Spread;
+  readonly #prefix: string;
+  /** Number of the gateway of the next connect, by client identifier. */
+  readonly #places = new Map<string, number>();
+  readonly #probes: MqttProbe[] = [];
   #count = 0;
 
-  constructor(broker: () => Broker) {
+  /** `prefix` makes client identifiers and names its own. */
+  constructor(broker: () => Broker, spread: Spread = 'moving', prefix = '') {
     this.#broker = broker;
+    this.#spread = spread;
+    this.#prefix = prefix;
   }
 
-  /** Under an identifier of its own, unless `fields` have one. */
-  async open(
+  /** A topic or an identifier that nobody else has. */
+  name(text: string): string {
+    return `${this.#prefix}${text}`;
+  }
+
+  /** A connection without a CONNECT yet. */
+  async socket(version: Version, clientIdentifier = ''): Promise<MqttProbe> {
+    const { ports } = this.#broker();
+    const place = this.#places.get(clientIdentifier) ?? this.#places.size;
+    this.#places.set(clientIdentifier, this.#spread === 'moving' ? place + 1 : place);
+    const port = ports[this.#spread === 'one' ? 0 : place % ports.length] ?? 0;
+    const probe = await MqttProbe.open({ port, version });
+    this.#probes.push(probe);
+    return probe;
+  }
+
+  /** Sends CONNECT, under an identifier of its own unless `fields` have one. */
+  async ask(
     version: Version,
     fields: ConnectFields,
   ): Promise<{ probe: MqttProbe; connack: IConnackPacket }> {
-    const { ports } = this.#broker();
-    const number = this.#count++;
-    const port = ports[number % ports.length] ?? 0;
-    const probe = await MqttProbe.open({ port, version });
-    probe.send(connect(version, { clientIdentifier: `client-${number}`, ...fields }));
-    const connack = await probe.expect('connack');
+    const { clientIdentifier: given = `client-${this.#count++}` } = fields;
+    const isText = typeof given === 'string' && given !== '';
+    const clientIdentifier = isText ? this.name(given) : given;
+    const probe = await this.socket(version, String(given));
+    probe.send(connect(version, { ...fields, clientIdentifier }));
+    return { probe, connack: await probe.expect('connack') };
+  }
+
+  async open(
+    version: Version,
+    fields: ConnectFields = {},
+  ): Promise<{ probe: MqttProbe; connack: IConnackPacket }> {
+    const { probe, connack } = await this.ask(version, fields);
     assert.equal(connack.reasonCode ?? connack.returnCode, 0);
     return { probe, connack };
+  }
+
+  /** Ends all connections without a word. */
+  close(): void {
+    for (const probe of this.#probes) probe.destroy();
   }
 
   /** A clean session. */

@@ -45,12 +45,12 @@ async function isClosedSilently(version: Version, bytes: Buffer): Promise<void> 
   assert.equal(probe.receivedBytes, 0);
 }
 
-test('[MQTT-3.1.4-5] a valid CONNECT is answered with success, in both versions', async () => {
+test('[MQTT-3.1.4-5] [3.1.1 MQTT-3.1.4-4] a valid CONNECT is answered with success, in both versions', async () => {
   assert.equal((await answer(4, { clientIdentifier: 'v4' })).returnCode, 0);
   assert.equal((await answer(5, { clientIdentifier: 'v5' })).reasonCode, 0);
 });
 
-test('CONNACK of MQTT 5 announces what is not supported, and the limits', async () => {
+test('[MQTT-3.2.2-9] CONNACK of MQTT 5 announces what is not supported, and the limits', async () => {
   const { properties: told } = await answer(5, { clientIdentifier: 'told' });
   assert.equal(told?.maximumQoS, undefined, '[MQTT-3.2.2-9] absent: QoS 2 is supported');
   assert.equal(told?.retainAvailable, undefined, 'absent: retained messages are kept');
@@ -64,7 +64,7 @@ test('CONNACK of MQTT 5 announces what is not supported, and the limits', async 
 });
 
 for (const version of [4, 5] as const) {
-  test(`[MQTT-3.1.0-1] ${version}: anything before CONNECT closes silently`, async () => {
+  test(`[both MQTT-3.1.0-1] ${version}: anything before CONNECT closes silently`, async () => {
     await isClosedSilently(version, PINGREQ);
     await isClosedSilently(version, publish(version));
     await isClosedSilently(version, subscribe(version, [['a', 0]]));
@@ -73,7 +73,7 @@ for (const version of [4, 5] as const) {
   });
 }
 
-test('[MQTT-3.1.0-2] a second CONNECT is a protocol error', async () => {
+test('[both MQTT-3.1.0-2] a second CONNECT is a protocol error', async () => {
   const five = await MqttProbe.connected({ port: edge.port, clientIdentifier: 'twice' });
   five.send(connect(5, { clientIdentifier: 'twice' }));
   assert.equal((await five.expect('disconnect')).reasonCode, 0x82);
@@ -85,29 +85,29 @@ test('[MQTT-3.1.0-2] a second CONNECT is a protocol error', async () => {
   assert.equal(four.receivedBytes, receivedBytes, '3.1.1 has no packet for it');
 });
 
-test('[MQTT-3.1.2-2] an unknown protocol level is refused in a form its client reads', async () => {
+test('[both MQTT-3.1.2-2] an unknown protocol level is refused in a form its client reads', async () => {
   assert.equal((await answer(4, { level: 3 })).returnCode, 1);
   const probe = await MqttProbe.open({ port: edge.port });
   probe.send(connect(5, { level: 6 }));
   await probe.closed();
 });
 
-test('[MQTT-3.1.4-1] of 3.1.1: a malformed CONNECT closes without CONNACK', async () => {
+test('[3.1.1 MQTT-3.1.4-1] [3.1.1 MQTT-3.2.2-6] a malformed CONNECT closes without CONNACK', async () => {
   await isClosedSilently(4, connect(4, { flags: 0x03 }));
   await isClosedSilently(4, connect(4, { extra: Buffer.from([0]) }));
 });
 
-test('[MQTT-3.1.4-1] of 5.0: a malformed CONNECT gets CONNACK 0x81', async () => {
+test('[MQTT-3.1.4-1] a malformed CONNECT gets CONNACK 0x81', async () => {
   assert.equal((await answer(5, { flags: 0x03 })).reasonCode, 0x81);
 });
 
-test('a will for a topic that its client may not publish to is refused', async () => {
+test('[MQTT-3.1.4-2] [MQTT-3.2.2-7] [3.1.1 MQTT-3.2.2-5] a will for a topic that its client may not publish to is refused', async () => {
   const will = { topic: '$reserved/w', payload: Buffer.from('gone') };
   assert.equal((await answer(5, { will })).reasonCode, 0x87);
   assert.equal((await answer(4, { will })).returnCode, 0x05);
 });
 
-test('[MQTT-3.2.2-10] a session expiry beyond the maximum is answered with ours, others not', async () => {
+test('a session expiry beyond the maximum is answered with ours, others not', async () => {
   const asked = async (seconds: number): Promise<number | undefined> => {
     const list = properties(property(0x11, u32(seconds)));
     const connack = await answer(5, { clientIdentifier: 'expiry', properties: list });
@@ -120,7 +120,7 @@ test('[MQTT-3.2.2-10] a session expiry beyond the maximum is answered with ours,
   assert.equal(await asked(0xffffffff), 604_800);
 });
 
-test('[MQTT-3.1.2-6] no clean start and no session: a new one, and no session present', async () => {
+test('[MQTT-3.1.2-6] [3.1.1 MQTT-3.2.2-3] no clean start and no session: a new one, and no session present', async () => {
   const fields = { clientIdentifier: 'anew', cleanStart: false };
   const four = await answer(4, fields);
   assert.deepEqual([four.returnCode, four.sessionPresent], [0, false]);
@@ -128,11 +128,11 @@ test('[MQTT-3.1.2-6] no clean start and no session: a new one, and no session pr
   assert.deepEqual([five.reasonCode, five.sessionPresent], [0, false]);
 });
 
-test('[MQTT-3.1.3-8] of 3.1.1: an empty identifier without clean session gets 0x02', async () => {
+test('[3.1.1 MQTT-3.1.3-8] an empty identifier without clean session gets 0x02', async () => {
   assert.equal((await answer(4, { clientIdentifier: '', cleanStart: false })).returnCode, 2);
 });
 
-test('[MQTT-3.2.2-16] an empty identifier is assigned one of its own', async () => {
+test('[MQTT-3.2.2-16] [MQTT-3.1.3-7] an empty identifier is assigned one of its own', async () => {
   const one = await answer(5, { clientIdentifier: '' });
   const two = await answer(5, { clientIdentifier: '', cleanStart: false });
   const assigned = [one, two].map((c) => c.properties?.assignedClientIdentifier);
@@ -141,7 +141,7 @@ test('[MQTT-3.2.2-16] an empty identifier is assigned one of its own', async () 
   assert.equal((await answer(4, { clientIdentifier: '' })).returnCode, 0);
 });
 
-test('[MQTT-3.1.3-9] an identifier that is not taken is refused', async () => {
+test('[MQTT-3.1.3-8] [3.1.1 MQTT-3.1.3-9] an identifier that is not taken is refused', async () => {
   const long = 'x'.repeat(129);
   assert.equal((await answer(4, { clientIdentifier: long })).returnCode, 2);
   assert.equal((await answer(5, { clientIdentifier: long })).reasonCode, 0x85);
@@ -159,7 +159,7 @@ test('who names a method that is offered is asked for a token, on the open liste
   assert.equal((await answer(5, { properties: method })).reasonCode, 0x87);
 });
 
-test('[MQTT-3.1.2-21] a keep alive of none or too long is answered with ours', async () => {
+test('a keep alive of none or too long is answered with ours', async () => {
   const none = await answer(5, { clientIdentifier: 'ka0', keepAliveSeconds: 0 });
   assert.equal(none.properties?.serverKeepAlive, 1_160);
   const long = await answer(5, { clientIdentifier: 'ka1', keepAliveSeconds: 5_000 });

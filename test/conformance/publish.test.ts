@@ -44,7 +44,7 @@ async function pair(version: Version, filter: string, options: number): Promise<
 }
 
 for (const version of [4, 5] as const) {
-  test(`[MQTT-3.8.4-8] ${version}: delivery has the lower QoS, no DUP, no RETAIN`, async () => {
+  test(`[MQTT-3.8.4-8] [3.1.1 MQTT-3.8.4-6] ${version}: delivery has the lower QoS, no DUP, no RETAIN`, async () => {
     for (const [granted, published, delivered] of [
       [0, 1, 0],
       [1, 0, 0],
@@ -93,7 +93,7 @@ test('properties of a PUBLISH arrive as they were, in order, with subscription i
   publisher.destroy();
 });
 
-test('[MQTT-3.3.2-12] a topic alias stands for its topic, and is never sent on', async () => {
+test('[MQTT-3.3.2-12] [MQTT-3.1.2-27] [MQTT-3.3.2-9] [MQTT-3.2.2-17] a topic alias stands for its topic, and is never sent on', async () => {
   const [subscriber, publisher] = await pair(5, 'long/topic/name', 0);
   assert.ok(subscriber !== undefined && publisher !== undefined);
   const alias = properties(property(0x23, u16(10)));
@@ -171,7 +171,7 @@ test('a full log: PUBACK 0x97, in 3.1.1 no PUBACK and the end', async () => {
   five.destroy();
 });
 
-test('topics that may not be published to: PUBACK 0x87, QoS 0 dropped by name, 3.1.1 closed', async () => {
+test('[3.1.1 MQTT-3.3.5-2] topics that may not be published to: PUBACK 0x87, QoS 0 dropped by name, 3.1.1 closed', async () => {
   const { dropped } = edge.edge.metrics;
   const before = dropped.qos0_not_authorized;
   const five = await clients.clean(5);

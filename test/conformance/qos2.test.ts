@@ -22,7 +22,7 @@ const clients = new Clients(() => ({ ports: [edge.port] }));
 const countOf = (topic: string): number => edge.core.published.filter((t) => t === topic).length;
 
 for (const version of [4, 5] as const) {
-  test(`[MQTT-4.3.3-8] ${version}: PUBLISH, PUBREC, PUBREL, PUBCOMP; the identifier is new then`, async () => {
+  test(`[MQTT-4.3.3-8] [3.1.1 MQTT-4.3.3-2] ${version}: PUBLISH, PUBREC, PUBREL, PUBCOMP; the identifier is new then`, async () => {
     const topic = `in/${version}`;
     const probe = await clients.clean(version);
     for (let round = 1; round <= 2; round++) {
@@ -42,7 +42,7 @@ for (const version of [4, 5] as const) {
     probe.destroy();
   });
 
-  test(`[MQTT-4.3.3-4] ${version}: a delivery is QoS 2, PUBREC brings PUBREL, PUBCOMP the end`, async () => {
+  test(`[MQTT-4.3.3-4] [3.1.1 MQTT-4.3.3-1] ${version}: a delivery is QoS 2, PUBREC brings PUBREL, PUBCOMP the end`, async () => {
     const topic = `out/${version}`;
     const receiver = await clients.subscribed(version, {}, topic, 2);
     const publisher = await clients.clean(version);
@@ -61,7 +61,7 @@ for (const version of [4, 5] as const) {
     publisher.destroy();
   });
 
-  test(`[MQTT-3.8.4-8] ${version}: QoS is the lower of publish and subscription`, async () => {
+  test(`[MQTT-3.8.4-8] [3.1.1 MQTT-3.8.4-6] ${version}: QoS is the lower of publish and subscription`, async () => {
     const topic = `lower/${version}`;
     const receivers = [0, 1, 2].map((qos) => clients.subscribed(version, {}, topic, qos));
     const publisher = await clients.clean(version);

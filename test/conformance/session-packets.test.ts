@@ -31,7 +31,7 @@ after(() => edge.close());
 
 const clients = new Clients(() => ({ ports: [edge.port] }));
 
-test('[MQTT-3.8.4-6] SUBACK has one code per filter, in order: granted, refused, by name', async () => {
+test('[MQTT-3.8.4-6] [3.1.1 MQTT-3.8.4-5] SUBACK has one code per filter, in order: granted, refused, by name', async () => {
   const five = await clients.clean(5);
   const filters = [
     ['a', 0],
@@ -75,7 +75,7 @@ test('subscriptions beyond the limit are refused with 0x97; a repeated filter co
   probe.destroy();
 });
 
-test('[MQTT-4.8.2-1], [MQTT-4.8.2-2] a shared filter has a name and a filter that may be had', async () => {
+test('[MQTT-4.8.2-1] [MQTT-4.8.2-2] a shared filter has a name and a filter that may be had', async () => {
   const filters = [
     ['$share/g/t', 2],
     ['$share/g/t', 0],
@@ -105,7 +105,7 @@ test('[MQTT-3.8.3-4] No Local on a shared filter is a protocol error', async () 
   await probe.closed();
 });
 
-test('[MQTT-4.7.3-1] an empty filter ends the connection', async () => {
+test('[both MQTT-4.7.3-1] an empty filter ends the connection', async () => {
   const four = await clients.clean(4);
   four.send(subscribe(4, [['', 0]]));
   assert.deepEqual(await four.closed(), []);
@@ -125,7 +125,7 @@ test('SUBACK waits until the subscription is effective; PINGRESP does not', asyn
   probe.destroy();
 });
 
-test('[MQTT-3.10.4-5] UNSUBACK comes with a code per filter, also where nothing was', async () => {
+test('[both MQTT-3.10.4-5] [MQTT-3.11.3-1] [3.1.1 MQTT-3.10.4-4] UNSUBACK comes with a code per filter, also where nothing was', async () => {
   const probe = await clients.clean(5);
   probe.send(subscribe(5, [['here', 0]]));
   await probe.expect('suback');
@@ -147,7 +147,7 @@ test('[MQTT-3.2.2-15] a packet above our maximum is refused on its header with 0
   await probe.closed();
 });
 
-test('acknowledgements of QoS 2 for nothing are answered with 0x92', async () => {
+test('[MQTT-3.7.2-1] [MQTT-3.6.2-1] acknowledgements of QoS 2 for nothing are answered with 0x92', async () => {
   const probe = await clients.clean(5);
   probe.send(ack('pubrel', 7), ack('pubrec', 8), ack('pubcomp', 9), PINGREQ);
   const pubcomp = await probe.expect('pubcomp');
@@ -158,7 +158,7 @@ test('acknowledgements of QoS 2 for nothing are answered with 0x92', async () =>
   probe.destroy();
 });
 
-test('[MQTT-3.12.4-1] PINGREQ is answered', async () => {
+test('[both MQTT-3.12.4-1] PINGREQ is answered', async () => {
   for (const version of [4, 5] as const) {
     const probe = await clients.clean(version);
     probe.send(PINGREQ);
@@ -167,7 +167,7 @@ test('[MQTT-3.12.4-1] PINGREQ is answered', async () => {
   }
 });
 
-test('[MQTT-3.14.4-1] DISCONNECT ends quietly; what stands behind it is ignored', async () => {
+test('[MQTT-3.14.4-1] [3.1.1 MQTT-3.14.4-2] DISCONNECT ends quietly; what stands behind it is ignored', async () => {
   for (const version of [4, 5] as const) {
     const probe = await clients.clean(version);
     const before = edge.core.published.length;
@@ -191,7 +191,7 @@ test('[MQTT-4.12.0-7] AUTH without a method in CONNECT is a protocol error', asy
   await probe.closed();
 });
 
-test('[MQTT-4.8.0-1] good packets before a bad one in the same write take effect', async () => {
+test('[MQTT-4.13.1-1] good packets before a bad one in the same write take effect', async () => {
   const probe = await clients.clean(5);
   probe.send(publish(5, { topic: 'good/before', qos: 1 }), Buffer.from([0x36, 3, 0, 1, 97]));
   const kinds = (await probe.closed()).map((p) => p.cmd);

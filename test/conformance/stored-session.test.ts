@@ -20,8 +20,9 @@ import {
 import type { ConnectFields } from '../fixtures/mqtt-client-encoder.ts';
 import { MqttProbe } from '../fixtures/mqtt-probe.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
+import { SESSION_CASES } from './cases/sessions.ts';
 import { Clients, isQuiet, stays } from './clients.ts';
-import { sessionCases } from './session-cases.ts';
+import { runCases } from './statement-case.ts';
 
 let edge: EdgeUnderTest;
 before(async () => {
@@ -29,8 +30,9 @@ before(async () => {
 });
 after(() => edge.close());
 
-const clients = new Clients(() => ({ ports: [edge.port] }));
-sessionCases(clients);
+const broker = () => ({ ports: [edge.port] });
+const clients = new Clients(broker);
+runCases(SESSION_CASES, broker, ['one']);
 
 /** The connection breaks, and the gateway knows it. */
 async function drop(probe: MqttProbe): Promise<void> {
@@ -39,7 +41,7 @@ async function drop(probe: MqttProbe): Promise<void> {
   await waitFor(() => edge.edge.metrics.connectionsOpen < connectionsOpen);
 }
 
-test('[MQTT-3.14.4-3] DISCONNECT may end the session, and 0x00 the will', async () => {
+test('[both MQTT-3.14.4-3] DISCONNECT may end the session, and 0x00 the will', async () => {
   const will = { topic: 'will/kept', payload: Buffer.from('!') };
   const first = (await clients.open(5, { ...stays('ends', 5), will })).probe;
   first.send(disconnect(Buffer.from([0]), properties(property(0x11, u32(0)))));
@@ -53,7 +55,7 @@ test('[MQTT-3.14.4-3] DISCONNECT may end the session, and 0x00 the will', async 
   assert.equal(edge.core.departures.at(-1)?.sessionExpirySeconds, 3_600);
 });
 
-test('[MQTT-3.1.2-8] any other end publishes the will: loss, error, take-over, silence', async () => {
+test('[both MQTT-3.1.2-8] any other end publishes the will: loss, error, take-over, silence', async () => {
   edge.core.wills.length = 0;
   const fields = (topic: string): ConnectFields => ({
     clientIdentifier: 'leaves',

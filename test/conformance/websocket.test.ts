@@ -18,7 +18,7 @@ before(async () => {
 after(() => edge.close());
 
 for (const version of [4, 5] as const) {
-  test(`[MQTT-6.0.0-1] ${version}: a text message closes, before and after CONNECT`, async () => {
+  test(`[both MQTT-6.0.0-1] ${version}: a text message closes, before and after CONNECT`, async () => {
     const { ended } = edge.edge.metrics;
     const before = ended.websocket_text_frame;
     const early = await WebSocketProbe.open(url, { version });
@@ -34,7 +34,7 @@ for (const version of [4, 5] as const) {
     assert.ok(!edge.core.published.includes('behind/text'));
   });
 
-  test(`[MQTT-6.0.0-2] ${version}: packets are cut anywhere, or come together`, async () => {
+  test(`[both MQTT-6.0.0-2] ${version}: packets are cut anywhere, or come together`, async () => {
     const probe = await WebSocketProbe.open(url, { version });
     for (const byte of connect(version)) probe.send(Buffer.from([byte]));
     await probe.expect('connack');
@@ -59,7 +59,7 @@ for (const version of [4, 5] as const) {
     probe.destroy();
   });
 
-  test(`[MQTT-6.0.0-3] ${version}: an upgrade without subprotocol mqtt is refused`, async () => {
+  test(`[both MQTT-6.0.0-3] ${version}: an upgrade without subprotocol mqtt is refused`, async () => {
     const before = edge.edge.metrics.ended.websocket_handshake_invalid;
     for (const protocols of [[], ['mqttv3.1'], ['chat', 'MQTT']]) {
       const opening = WebSocketProbe.open(url, { version, protocols });
@@ -68,7 +68,7 @@ for (const version of [4, 5] as const) {
     assert.equal(edge.edge.metrics.ended.websocket_handshake_invalid, before + 3);
   });
 
-  test(`[MQTT-6.0.0-4] ${version}: the answer selects subprotocol mqtt`, async () => {
+  test(`[both MQTT-6.0.0-4] ${version}: the answer selects subprotocol mqtt`, async () => {
     for (const protocols of [['mqtt'], ['chat', 'mqtt']]) {
       const probe = await WebSocketProbe.open(url, { version, protocols });
       assert.equal(probe.webSocket.protocol, 'mqtt');
