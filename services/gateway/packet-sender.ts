@@ -120,10 +120,14 @@ export class PacketSender implements SessionOutput {
     return true;
   }
 
-  /** What is left of it; 0 = it is over, -1 = none was set. */
+  /**
+   * What is left of it; 0 = it is over, -1 = none was set. Its end is rounded up to whole seconds,
+   * so what is left is rounded down: never above what the publisher said [MQTT-3.3.2-6].
+   */
   #expirySecondsOf(view: PublishView): number {
     if (view.expiresAtSeconds === 0) return -1;
-    return Math.max(0, view.expiresAtSeconds - Math.floor(this.#clock.wallMs() / 1_000));
+    if (view.hasExpired(this.#clock)) return 0;
+    return Math.max(1, view.expiresAtSeconds - Math.ceil(this.#clock.wallMs() / 1_000));
   }
 
   #setOptions(

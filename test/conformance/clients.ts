@@ -131,6 +131,13 @@ export class Clients {
   }
 }
 
+/** All bytes that come from now on. */
+export function recordBytes(probe: MqttProbe): () => Buffer {
+  const chunks: Buffer[] = [];
+  probe.socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  return () => Buffer.concat(chunks);
+}
+
 /** Nothing has come that was not taken. */
 export async function isQuiet(probe: MqttProbe): Promise<void> {
   probe.send(PINGREQ);

@@ -3,13 +3,15 @@
  */
 import assert from 'node:assert/strict';
 import {
+  ack,
   disconnect,
   properties,
   property,
   subscribe,
   u32,
+  userProperty,
 } from '../../fixtures/mqtt-client-encoder.ts';
-import { stays } from '../clients.ts';
+import { recordBytes, stays } from '../clients.ts';
 import type { StatementCase } from '../statement-case.ts';
 
 const says = (topic: string, text: string) => ({ topic, payload: Buffer.from(text), qos: 1 });
@@ -87,6 +89,80 @@ export const WILL_CASES: readonly StatementCase[] = [
       const message = await late.expect('publish');
       assert.deepEqual([String(message.payload), message.retain], ['gone', true]);
       late.destroy();
+    },
+  },
+  {
+    v5: ['3.1.2-14', '3.1.2-12'],
+    v4: ['3.1.2-16', '3.1.2-14'],
+    says: 'a will without RETAIN comes at its QoS, and to nobody who subscribes later',
+    async run(clients, version) {
+      for (const qos of [0, 1, 2]) {
+        const topic = clients.name(`plain/${qos}`);
+        const watcher = await clients.subscribed(version, {}, topic);
+        (await clients.clean(version, { will: { ...says(topic, 'gone'), qos } })).destroy();
+        const message = await watcher.expect('publish');
+        assert.deepEqual([message.qos, message.retain], [qos, false]);
+        await clients.nothing(await clients.subscribed(version, {}, topic), topic);
+      }
+    },
+  },
+  {
+    v4: ['3.1.2-12'],
+    v5: ['3.1.2-7'],
+    says: 'without a will nothing is published when a connection breaks',
+    async run(clients, version) {
+      const topic = clients.name('none');
+      const watcher = await clients.subscribed(version, {}, topic);
+      const will = says(topic, 'late');
+      (await clients.clean(version)).destroy();
+      (await clients.clean(version, { will })).destroy();
+      const message = await watcher.expect('publish');
+      assert.equal(String(message.payload), 'late', 'only of the one that had a will');
+      watcher.send(ack('puback', message.messageId ?? 0));
+      await clients.nothing(watcher, topic);
+    },
+  },
+  {
+    v5: ['3.1.3-10'],
+    says: 'user properties of a will arrive in their order',
+    async run(clients) {
+      const topic = clients.name('order');
+      const watcher = await clients.subscribed(5, {}, topic);
+      const received = recordBytes(watcher);
+      const pairs = [userProperty('b', '1'), userProperty('a', '2'), userProperty('b', '')];
+      const will = { ...says(topic, 'x'), properties: properties(...pairs) };
+      (await clients.clean(5, { will })).destroy();
+      await watcher.expect('publish');
+      assert.ok(received().includes(Buffer.concat(pairs)));
+    },
+  },
+  {
+    v5: ['3.14.1-1'],
+    v4: ['3.14.1-1'],
+    says: 'a DISCONNECT with flags is malformed: the will is published',
+    async run(clients, version) {
+      const topic = clients.name('flags');
+      const watcher = await clients.subscribed(version, {}, topic);
+      const probe = await clients.clean(version, { will: says(topic, 'malformed') });
+      probe.send(Buffer.from([0xe1, 0]));
+      const last = await probe.closed();
+      assert.equal(last.length, version === 5 ? 1 : 0);
+      if (last[0]?.cmd === 'disconnect') assert.equal(last[0].reasonCode, 0x81);
+      assert.equal(String((await watcher.expect('publish')).payload), 'malformed');
+    },
+  },
+  {
+    v5: ['3.1.2-8'],
+    says: 'a will waits for its delay',
+    async run(clients) {
+      const topic = clients.name('delay');
+      const watcher = await clients.subscribed(5, {}, topic);
+      const list = properties(property(0x18, u32(1)));
+      const will = { ...says(topic, 'delayed'), properties: list };
+      (await clients.open(5, { ...stays('waits', 5), will })).probe.destroy();
+      const before = performance.now();
+      assert.equal(String((await watcher.expect('publish')).payload), 'delayed');
+      assert.ok(performance.now() - before > 900);
     },
   },
 ];

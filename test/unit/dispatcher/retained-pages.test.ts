@@ -29,7 +29,7 @@ function bench(topicsMax?: number) {
     writeMessage(record, 0, view, length, expiresAt, 0, false);
     const stored = new PublishView();
     readMessage(record, 0, stored);
-    store.apply(topic, stored, position, 0, length);
+    store.apply(Buffer.from(topic, 'utf8').toString('latin1'), stored, position, 0, length);
   };
   const ask = (request: number, topicFilter: string, page: number, upTo = 1_000): void => {
     const inc = 'g';
@@ -48,6 +48,14 @@ function topicsOf({ entries }: RetainedPage): string[] {
 }
 
 describe('RetainedPages', () => {
+  it('finds topics beyond ASCII, by exact filters and by wildcards', () => {
+    const { sent, retain, ask } = bench();
+    retain('é/\ufeff', 'x', 5);
+    ask(1, 'é/\ufeff', 0);
+    ask(2, 'é/+', 0);
+    assert.deepEqual(sent.map(topicsOf), [['é/\ufeff'], ['é/\ufeff']]);
+  });
+
   it('hands every match over once, page by page, also asked twice', () => {
     const { pages, sent, retain, ask } = bench();
     for (let i = 0; i < 200; i++) retain(`a/${i}`, 'x'.repeat(i % 50), 10 + i);
