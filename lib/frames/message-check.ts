@@ -58,6 +58,7 @@ const subscription = has({
   retainAsPublished: flag,
   subscriptionIdentifier: whole,
   starts: optional(listOf(whole)),
+  formerly: optional(has({ qos: whole, upTo: listOf(whole) })),
 });
 const outEntry: Check = (value) => listOf(whole)(value) && (value as unknown[]).length === 4;
 const will = has({

@@ -25,6 +25,17 @@ export interface StoredSubscription {
    * once every checkpoint has passed it.
    */
   readonly starts?: readonly Position[];
+  /** Absent: it asks for nothing else. */
+  readonly formerly?: FormerQos;
+}
+
+/**
+ * Of a subscription that was lowered to QoS 0: per partition, what was published up to there is
+ * owed at the QoS that it had; above, QoS 0 came when it was published [MQTT-3.8.4-4].
+ */
+export interface FormerQos {
+  readonly qos: 1 | 2;
+  readonly upTo: readonly Position[];
 }
 
 /** A delivery that its client had not acknowledged when its connection ended. */
@@ -95,6 +106,16 @@ export function decodeSession(bytes: Buffer): SessionRecord {
   } catch (cause) {
     throw new Fault('WEIR_WIRE', 'session record is not JSON', cause);
   }
+}
+
+/** Maximum QoS at which a subscription asks for what stands at a position. */
+export function qosAt(
+  { qos, formerly }: Pick<StoredSubscription, 'qos' | 'formerly'>,
+  partition: number,
+  position: Position,
+): 0 | 1 | 2 {
+  if (formerly === undefined || position > (formerly.upTo[partition] ?? 0)) return qos;
+  return formerly.qos;
 }
 
 /** The home partition of a generation. */

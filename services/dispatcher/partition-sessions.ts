@@ -10,7 +10,7 @@
  *        is looked at for each of them lies in arrays, for there may be 50,000.
  */
 import type { Position, RecordReader } from '#log';
-import type { SessionRecord } from '#session-store';
+import { qosAt, type SessionRecord } from '#session-store';
 import type { TailRecord } from './record-tail.ts';
 import type { BoardSession, BoardSubscription, SessionBoard } from './session-board.ts';
 import type { SessionQueues } from './session-queues.ts';
@@ -191,7 +191,9 @@ export class PartitionSessions {
     reader: RecordReader,
   ): boolean {
     const { starts, noLocal } = stored;
-    if (starts !== undefined && position <= (starts[this.#o.partition] ?? 0)) return false;
+    const { partition } = this.#o;
+    if (starts !== undefined && position <= (starts[partition] ?? 0)) return false;
+    if (qosAt(stored, partition, position) === 0) return false;
     return !(noLocal && isOwn(session, record, reader));
   }
 

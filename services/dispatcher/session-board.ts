@@ -124,12 +124,12 @@ export class SessionBoard {
   slotOf(number: number): number {
     return this.#slotsOf[number] as number;
   }
-  /** It has starts, or No Local: some messages that match are not for it. */
+  /** It has starts, had another QoS, or No Local: some messages that match are not for it. */
   isConditional(number: number): boolean {
     return this.#conditional[number] === 1;
   }
 
-  /** Numbers of the subscriptions with QoS ≥ 1 for the topic; do not keep. */
+  /** Numbers of the subscriptions that have or had QoS ≥ 1 for the topic; do not keep. */
   route(key: string): readonly number[] {
     if (this.#index.filterCount === 0) return NOBODY;
     const { generation } = this.#index;
@@ -193,7 +193,7 @@ export class SessionBoard {
     const old = new Map(session.subscriptions.map((s) => [s.stored.topicFilter, s]));
     const subscriptions: BoardSubscription[] = [];
     for (const stored of session.record.subscriptions) {
-      if (stored.qos === 0) continue;
+      if (stored.qos === 0 && stored.formerly === undefined) continue;
       const { topicFilter } = stored;
       const known = old.get(topicFilter);
       old.delete(topicFilter);
@@ -220,8 +220,9 @@ export class SessionBoard {
 
   #note(subscription: BoardSubscription, stored: StoredSubscription): void {
     subscription.stored = stored;
-    const { starts, noLocal } = stored;
-    this.#conditional[subscription.number] = starts !== undefined || noLocal ? 1 : 0;
+    const { starts, formerly, noLocal } = stored;
+    const isConditional = starts !== undefined || formerly !== undefined || noLocal;
+    this.#conditional[subscription.number] = isConditional ? 1 : 0;
   }
 
   #reserve(number: number): void {

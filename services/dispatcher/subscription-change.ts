@@ -32,8 +32,12 @@ export function changedSubscriptions(
 }
 
 function prune(s: StoredSubscription, passed: readonly Position[]): StoredSubscription {
-  const isPassed = s.starts?.every((start, p) => start <= (passed[p] ?? 0)) === true;
-  return isPassed ? withStarts(s, undefined) : s;
+  const isPassed = (positions: readonly Position[] | undefined): boolean =>
+    positions?.every((position, p) => position <= (passed[p] ?? 0)) === true;
+  const kept = isPassed(s.starts) ? withStarts(s, undefined) : s;
+  if (!isPassed(kept.formerly?.upTo)) return kept;
+  const { formerly: _formerly, ...rest } = kept;
+  return rest;
 }
 
 function withStarts(

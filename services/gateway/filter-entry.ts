@@ -6,6 +6,7 @@
  */
 import type { Position } from '#log';
 import type { PublishView } from '#mqtt';
+import type { FormerQos } from '#session-store';
 import type { Delivery, LocalClient, Subscription } from './port.ts';
 import type { Target } from './route.ts';
 
@@ -29,6 +30,8 @@ export interface TableSubscription extends Subscription {
   readonly stay?: StayReceiver;
   /** Of a stored session: nothing at or below these positions is for it. */
   readonly starts?: readonly Position[];
+  /** Of a stored session, lowered to QoS 0 while messages may have waited. */
+  readonly formerly?: FormerQos;
   /**
    * Of a stored session, new on this connection: it counts from where its filter does, as its home
    * will be told. One that came with the session counts from X of its stay, whatever of its filter

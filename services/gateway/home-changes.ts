@@ -15,9 +15,9 @@ import type { LocalClient } from './port.ts';
 
 /** Subscriptions in one change, bytes of JSON, about; far below what NATS takes. */
 const CHANGE_BYTES_MAX = 128 * 1024;
-/** A subscription in JSON besides its filter, whose characters may take two bytes, and starts. */
+/** A subscription in JSON without filter and positions; a character may take two bytes. */
 const SUBSCRIPTION_BYTES = 150;
-const START_BYTES = 18;
+const POSITION_BYTES = 18;
 
 interface Change {
   readonly number: number;
@@ -144,8 +144,9 @@ function inParts(
     bytes += needed;
   };
   for (const one of add) {
-    const starts = START_BYTES * (one.starts?.length ?? 0);
-    room(SUBSCRIPTION_BYTES + 2 * Buffer.byteLength(one.topicFilter) + starts);
+    const positions = (one.starts?.length ?? 0) + (one.formerly?.upTo.length ?? 0);
+    const positionBytes = POSITION_BYTES * positions;
+    room(SUBSCRIPTION_BYTES + 2 * Buffer.byteLength(one.topicFilter) + positionBytes);
     part.add.push(one);
   }
   for (const topicFilter of remove) {

@@ -9,7 +9,8 @@ import { type LeavingSession, OUT_RECEIVED, OUT_SENT } from '#frames';
 import type { InterestPublisher } from '#interest';
 import type { Position } from '#log';
 import type { Departure, SessionGrant } from '#session';
-import type { StoredSubscription } from '#session-store';
+import type { FormerQos, StoredSubscription } from '#session-store';
+import { isSharedFilter } from '#topics';
 import type { ClaimOutcome } from './claim-table.ts';
 import type { HomeChanges } from './home-changes.ts';
 import type { OwnerLink } from './owner-link.ts';
@@ -20,7 +21,7 @@ import type { SeenFlow } from './seen-flow.ts';
 import type { SubscribeFlow } from './subscribe-flow.ts';
 import type { Stay } from './stay.ts';
 import type { StayTable } from './stay-table.ts';
-import { startOf, type TableSubscription } from './filter-entry.ts';
+import { type FilterEntry, startOf, type TableSubscription } from './filter-entry.ts';
 import type { SubscriptionTable } from './subscription-table.ts';
 
 /** What a client gets that asked for nothing to be kept. */
@@ -71,12 +72,14 @@ export class StoredSessions {
     };
   }
 
-  #restore(stay: Stay, { starts, ...stored }: StoredSubscription): void {
+  #restore(stay: Stay, stored: StoredSubscription): void {
     const { table, interest, links } = this.#o;
+    const { starts, formerly } = stored;
     const subscription = {
       ...grantedOf(stored),
       stay,
       ...(starts === undefined ? {} : { starts }),
+      ...(formerly === undefined ? {} : { formerly }),
     };
     // Another gateway may have been further than this one is.
     const isAhead = starts?.some((start, p) => start > (links[p]?.done ?? 0)) === true;
@@ -98,13 +101,18 @@ export class StoredSessions {
 
   /** A repeated SUBSCRIBE changes the options, not since when it counts (protocol 15). */
   #withStarts(stay: Stay, s: Subscription, done: readonly Position[]): TableSubscription {
-    const known = this.#o.table.entry(s.topicFilter)?.subscribers.get(stay.client);
-    if (known === undefined) return { ...s, stay, starts: done, waits: true };
+    const entry = this.#o.table.entry(s.topicFilter);
+    const known = entry?.subscribers.get(stay.client);
+    if (entry === undefined || known === undefined) {
+      return { ...s, stay, starts: done, waits: true };
+    }
     const { starts, waits } = known;
+    const formerly = formerQos(known, s, done, entry);
     return {
       ...s,
       stay,
       ...(starts === undefined ? {} : { starts }),
+      ...(formerly === undefined ? {} : { formerly }),
       ...(waits === undefined ? {} : { waits }),
     };
   }
@@ -145,10 +153,17 @@ export class StoredSessions {
     const s = entry?.subscribers.get(client);
     if (entry === undefined || s === undefined || entry.startsUnknown > 0) return undefined;
     const { waits, ...rest } = s;
-    if (waits === undefined) return storedOf(s);
-    const starts = Array.from(entry.starts, (_, partition) => startOf(s, entry, partition));
-    table.add(client, { ...rest, starts }, () => interest.add(topicFilter), true);
-    return storedOf({ ...rest, starts });
+    const formerly = counted(s.formerly, entry);
+    if (waits === undefined && formerly === s.formerly) return storedOf(s);
+    const started: TableSubscription = {
+      ...rest,
+      ...(waits === undefined
+        ? {}
+        : { starts: Array.from(entry.starts, (_, partition) => startOf(s, entry, partition)) }),
+      ...(formerly === undefined ? {} : { formerly }),
+    };
+    table.add(client, started, () => interest.add(topicFilter), waits !== undefined);
+    return storedOf(started);
   }
 
   /** They have left the table. `onStored`: UNSUBACK may be sent. */
@@ -170,12 +185,40 @@ export class StoredSessions {
 }
 
 /** Retained messages were sent when the client subscribed. */
-function grantedOf({ starts: _starts, ...stored }: StoredSubscription): Subscription {
-  return { ...stored, retainHandling: 2 };
+function grantedOf(stored: StoredSubscription): Subscription {
+  const { starts: _starts, formerly: _formerly, ...options } = stored;
+  return { ...options, retainHandling: 2 };
 }
 
 function storedOf(s: TableSubscription): StoredSubscription {
-  const { topicFilter, qos, noLocal, retainAsPublished, subscriptionIdentifier, starts } = s;
-  const options = { topicFilter, qos, noLocal, retainAsPublished, subscriptionIdentifier };
-  return starts === undefined ? options : { ...options, starts };
+  const { topicFilter, qos, noLocal, retainAsPublished, subscriptionIdentifier } = s;
+  const { starts, formerly } = s;
+  return {
+    ...{ topicFilter, qos, noLocal, retainAsPublished, subscriptionIdentifier },
+    ...(starts === undefined ? {} : { starts }),
+    ...(formerly === undefined ? {} : { formerly }),
+  };
+}
+
+/**
+ * What a repeated SUBSCRIBE leaves of the QoS before: lowered to 0, what came up to now (`done`)
+ * may wait in the queue and stays owed; so does what came before the filter counts here, for it did
+ * not come live. Infinity: not known yet. The queue of a shared subscription is the group's.
+ */
+function formerQos(
+  known: TableSubscription,
+  { qos, topicFilter }: Subscription,
+  done: readonly Position[],
+  { starts }: FilterEntry,
+): FormerQos | undefined {
+  if (qos > 0 || isSharedFilter(topicFilter)) return undefined;
+  if (known.qos === 0) return known.formerly;
+  return { qos: known.qos, upTo: done.map((at, p) => Math.max(at, starts[p] as number)) };
+}
+
+/** Once it is known from where the filter counts. */
+function counted(formerly: FormerQos | undefined, { starts }: FilterEntry): FormerQos | undefined {
+  if (formerly === undefined || !formerly.upTo.includes(Infinity)) return formerly;
+  const upTo = formerly.upTo.map((at, p) => (at === Infinity ? (starts[p] as number) : at));
+  return { ...formerly, upTo };
 }

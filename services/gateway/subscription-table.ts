@@ -10,6 +10,7 @@
  * Keys:  topics and filters are compared as latin1 text of their UTF-8 bytes (see topicKey).
  */
 import { type Position } from '#log';
+import { qosAt } from '#session-store';
 import { FilterIndex, isSharedFilter, topicMatchesFilter } from '#topics';
 import { FilterEntry, startOf, type TableSubscription, targetOf } from './filter-entry.ts';
 import type { LocalClient, Subscription } from './port.ts';
@@ -121,7 +122,8 @@ export class SubscriptionTable {
       const s = entry?.subscribers.get(client);
       if (entry === undefined || s === undefined) continue;
       if (position <= startOf(s, entry, partition)) continue;
-      const target = targetOf(client, s, entry);
+      const qos = qosAt(s, partition, position);
+      const target = targetOf(client, qos === s.qos ? s : { ...s, qos }, entry);
       found = found === undefined ? target : mergeTwo(found, target);
     }
     return found;

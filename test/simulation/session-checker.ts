@@ -1,7 +1,13 @@
 /** Checker of stored sessions: what each life got, against what it was owed (I2, I4, I5, I7). */
 import { topicMatchesFilter } from '#topics';
 import type { SessionTraffic } from './session-traffic.ts';
-import type { Life, Receipt, SimSession, Subscribed } from './sim-session.ts';
+import {
+  isAskedFor,
+  type Life,
+  type Receipt,
+  type SimSession,
+  type Subscribed,
+} from './sim-session.ts';
 import type { Published, Traffic } from './traffic.ts';
 
 export interface SessionChecks {
@@ -115,16 +121,13 @@ export class SessionChecker {
       const place = qos === 0 ? -1 : (this.#c.placeOf(id) ?? -1);
       lastPlace.set(topic, Math.max(lastPlace.get(topic) ?? -1, place));
     }
-    for (const { number, topic, id, qos, expires, clears } of this.#c.traffic.published) {
+    for (const { topic, id, qos, expires, clears } of this.#c.traffic.published) {
       if (qos === 0 || expires || clears || seen.has(id)) continue;
       const place = this.#c.placeOf(id);
       if (place === undefined || (!isLast && place > (lastPlace.get(topic) ?? -1))) continue;
       const owed = life.subscribed.some(
         (s) =>
-          s.qos > 0 &&
-          number >= s.from &&
-          s.until === Infinity &&
-          topicMatchesFilter(topic, s.topicFilter),
+          isAskedFor(s, id) && s.until === Infinity && topicMatchesFilter(topic, s.topicFilter),
       );
       if (owed) this.#c.fail(`I2: ${id} on ${topic} missing at ${clientIdentifier}`);
     }
@@ -140,8 +143,7 @@ function isOwed(life: Life, id: string, topic: string, index: number): boolean {
   const number = Number(id.slice(1));
   return life.subscribed.some(
     (s) =>
-      s.qos > 0 &&
-      number >= s.from &&
+      isAskedFor(s, id) &&
       number < s.until &&
       index < s.untilReceipt &&
       topicMatchesFilter(topic, s.topicFilter),

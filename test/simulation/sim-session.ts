@@ -13,7 +13,17 @@ import { topicMatchesFilter } from '#topics';
 /** A filter of a life, from SUBSCRIBE to UNSUBSCRIBE. Numbers are those of publishes. */
 export interface Subscribed {
   readonly topicFilter: string;
-  readonly qos: 0 | 1 | 2;
+  /** Asked for last. */
+  qos: 0 | 1 | 2;
+  /** Before it was lowered to 0. */
+  formerQos: 0 | 1 | 2;
+  /**
+   * What its gateway had passed when it was lowered: owed at that QoS. What had been published, but
+   * was on its way there, came with QoS 0. Undefined: not lowered.
+   */
+  owed: ReadonlySet<string> | undefined;
+  /** Lowered, and no SUBACK came: either QoS may count. */
+  isLowering: boolean;
   readonly subscriptionIdentifier: number;
   /** Messages published from here on are owed; Infinity: no SUBACK came. */
   from: number;
@@ -26,6 +36,11 @@ export interface Subscribed {
   /** Ids that its gateway had delivered to others before SUBSCRIBE (I7). */
   readonly notBelow: readonly string[];
   readonly notBelowCount: number;
+}
+
+/** Whether a message was published while the subscription asked for it at QoS ≥ 1. */
+export function isAskedFor({ formerQos, from, owed }: Subscribed, id: string): boolean {
+  return formerQos > 0 && from <= Number(id.slice(1)) && owed?.has(id) !== false;
 }
 
 /** One PUBLISH that reached the client. */
@@ -89,13 +104,8 @@ export class Life {
    * published: one that was made anew does not ask for what was sent for its predecessor.
    */
   wants({ id, topic }: Sent): boolean {
-    const number = Number(id.slice(1));
     return this.present.some(
-      (s) =>
-        s.qos > 0 &&
-        s.from <= number &&
-        s.until === Infinity &&
-        topicMatchesFilter(topic, s.topicFilter),
+      (s) => isAskedFor(s, id) && s.until === Infinity && topicMatchesFilter(topic, s.topicFilter),
     );
   }
 
@@ -104,21 +114,32 @@ export class Life {
     topicFilter: string,
     qos: 0 | 1 | 2,
     subscriptionIdentifier: number,
-    notBelow: readonly string[],
+    passed: readonly string[],
   ): Subscribed {
     const before = this.subscription(topicFilter);
-    if (before !== undefined && before.until === Infinity) return before;
+    if (before !== undefined && before.until === Infinity) {
+      if (qos === 0 && before.qos > 0) {
+        before.formerQos = before.qos;
+        before.qos = 0;
+        before.owed ??= new Set(passed);
+        before.isLowering = true;
+      }
+      return before;
+    }
     if (before !== undefined) before.gone = true;
     const entry = {
       topicFilter,
       qos,
+      formerQos: qos,
+      owed: undefined,
+      isLowering: false,
       subscriptionIdentifier,
       from: Infinity,
       until: Infinity,
       untilReceipt: Infinity,
       gone: false,
-      notBelow,
-      notBelowCount: notBelow.length,
+      notBelow: passed,
+      notBelowCount: passed.length,
     };
     this.subscribed.push(entry);
     return entry;
@@ -249,8 +270,11 @@ export class SimSession {
         continue;
       }
       // Without SUBACK it may still be as an UNSUBSCRIBE, unanswered as well, found it.
-      if (found.qos !== entry.qos && entry.from !== Infinity)
+      const mayBe = entry.isLowering ? [entry.qos, entry.formerQos] : [entry.qos];
+      if (!mayBe.includes(found.qos) && entry.from !== Infinity)
         this.fail(`its subscription to ${topicFilter} changed`);
+      if (entry.isLowering) entry.qos = found.qos;
+      entry.isLowering = false;
       if (isCertain || entry.until === Infinity) continue;
       // UNSUBACK never came and it is still there: nothing is owed, but it may deliver.
       life.subscribed.push({ ...entry, from: Infinity, until: Infinity, untilReceipt: Infinity });

@@ -234,6 +234,7 @@ export class StoredClient implements LocalClient {
       this.unanswered--;
       if (!this.#hears) return;
       asked.from = Math.min(asked.from, published());
+      asked.isLowering = false;
       onEffective?.();
     });
   }

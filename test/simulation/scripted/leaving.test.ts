@@ -12,7 +12,66 @@ const gatewaysSay =
   (bus, role) =>
     role === 'gateway' ? lyingToOwners(bus, lie) : bus;
 
+/** What a client has that reads nothing: the rest waits in its queue. */
+const LAZY = { acknowledgesAfterMs: [0.2, 1], receiveMaximum: 2, backlogMax: 2 } as const;
+
+/** A change of subscriptions reaches the home as if nothing had been owed before. */
+const nothingFormerly: Tamper = gatewaysSay((m) => {
+  if (m['t'] !== 'change') return m;
+  const add = (m['add'] as Fields[]).map(({ formerly: _formerly, ...rest }) => rest);
+  return { ...m, add };
+});
+
 describe('a session that leaves', () => {
+  scripted({
+    name: 'S10: lowered to QoS 0 before its queue is read, it gets what waits in it elsewhere',
+    play: (stage) => {
+      const session = stage.session('s');
+      const first = stage.connect(session, 1);
+      stage.subscribe(first, 't');
+      first.disconnect();
+      stage.run(1_000);
+      const ids = stage.publish('t', 5);
+      const second = stage.connect(session, 1, { manner: LAZY });
+      second.stalled = true;
+      stage.subscribe(second, 't', 0);
+      second.breakOff();
+      stage.run(1_000);
+      // A new owner files again what was not durable, and what is above the cursor.
+      stage.killOwner();
+      stage.connect(session, 2);
+      stage.expect(session, ids);
+    },
+    planted: nothingFormerly,
+  });
+
+  scripted({
+    name: 'S10: lowered to QoS 0 while live and slow, it gets what it had not acknowledged',
+    play: (stage) => {
+      const session = stage.session('s');
+      const first = stage.connect(session, 1);
+      stage.subscribe(first, 't');
+      stage.run(1_000);
+      first.mute = true;
+      const ids = stage.publish('t', 3);
+      stage.until(() => stage.received(session).length === 3, 'it has them');
+      stage.subscribe(first, 't', 0);
+      first.breakOff();
+      stage.run(1_000);
+      const second = stage.connect(session, 2);
+      stage.run(1_000);
+      const again = (session.life?.received ?? [])
+        .filter(({ connection }) => connection === second.connectionNumber)
+        .map(({ id, duplicate }) => `${id} ${duplicate}`);
+      assert.deepEqual(
+        again,
+        ids.map((id) => `${id} true`),
+      );
+      stage.expect(session, ids);
+    },
+    planted: nothingFormerly,
+  });
+
   scripted({
     name: 'S1: moved while connected, it gets again what it had not acknowledged, and only that',
     play: (stage) => {

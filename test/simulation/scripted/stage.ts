@@ -113,7 +113,7 @@ export class Stage {
   }
 
   /** SUBSCRIBE, and SUBACK. */
-  subscribe(client: StoredClient, topicFilter: string, qos: 1 | 2 = 1): void {
+  subscribe(client: StoredClient, topicFilter: string, qos: 0 | 1 | 2 = 1): void {
     let answered = false;
     client.subscribe(topicFilter, qos, 1, () => {
       answered = true;
