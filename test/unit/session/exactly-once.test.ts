@@ -62,7 +62,6 @@ test('each QoS 2 message is taken once, in both directions, whatever is lost bet
       history.drain();
       history.check();
     }),
-    // The same histories each time, until seed -499878296 path '1931' is understood: it loses one.
-    { numRuns: 2_000, seed: 1 },
+    { numRuns: 2_000 },
   );
 });

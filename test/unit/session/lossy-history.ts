@@ -40,6 +40,12 @@ class Core {
   asked: { readonly apply: () => void; readonly tell: () => void }[] = [];
   tickets = 0;
   readonly settled = new Set<number>();
+
+  finish(identifier: number): void {
+    this.table.delete(identifier);
+    // A message that was settled has gone; one of an earlier connection goes with its end.
+    this.owed = this.owed.filter((o) => o.identifier !== identifier || o.ticket > 0);
+  }
 }
 
 /** The client's side. */
@@ -133,12 +139,10 @@ export class LossyHistory {
           () => session.receivedStored(id),
         );
       } else if (what === 'finished') {
-        const finish = (): void => {
-          core.table.delete(id);
-          // A message that was settled has gone; one of an earlier connection goes with its end.
-          core.owed = core.owed.filter((o) => o.identifier !== id || o.ticket > 0);
-        };
-        ask(finish, () => undefined);
+        ask(
+          () => core.finish(id),
+          () => undefined,
+        );
       } else {
         ask(
           () => core.open.delete(id),
@@ -276,6 +280,8 @@ export class LossyHistory {
     for (const [identifier, ticket] of departure?.inFlight ?? []) {
       const owed = core.owed.find((o) => o.ticket === ticket);
       assert.ok(owed !== undefined, 'in flight is what is owed');
+      // As `OutTable.replaced`: what had the identifier before is finished, heard of or not.
+      if (owed.identifier !== identifier) core.finish(identifier);
       owed.identifier = identifier;
     }
     for (const owed of core.owed) owed.ticket = 0;
