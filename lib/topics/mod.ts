@@ -6,4 +6,5 @@ export { isSharedFilter, parseShared, plainFilterOf } from './shared-filter.ts';
 export type { SharedFilter } from './shared-filter.ts';
 export { compileTemplate, expandTemplate } from './topic-template.ts';
 export type { CompiledTemplate, TemplateIdentity, TopicTemplate } from './topic-template.ts';
+export { topicKey } from './topic-key.ts';
 export { TopicTree } from './topic-tree.ts';

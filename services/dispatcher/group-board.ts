@@ -9,7 +9,7 @@
  * Full:  the route cache is emptied at ROUTES_MAX topics.
  */
 import type { Clock } from '#base';
-import { FilterIndex, parseShared } from '#topics';
+import { FilterIndex, parseShared, topicKey } from '#topics';
 
 /** Seconds that a group and its queue outlive the last that named it. Range 0 – 7 days. */
 export const GROUP_EXPIRY_SECONDS = 60;
@@ -171,7 +171,7 @@ export class GroupBoard {
     const group = new BoardGroup(text, shared.topicFilter, number);
     this.#byText.set(text, group);
     this.#byNumber[number] = group;
-    this.#index.add(keyOf(shared.topicFilter), number);
+    this.#index.add(topicKey(shared.topicFilter), number);
     for (const user of this.#users) user.onGroup(group);
     return group;
   }
@@ -187,12 +187,7 @@ export class GroupBoard {
     this.#byText.delete(group.text);
     this.#byNumber[group.number] = undefined;
     this.#freeNumbers.push(group.number);
-    this.#index.remove(keyOf(group.topicFilter), group.number);
+    this.#index.remove(topicKey(group.topicFilter), group.number);
     for (const user of this.#users) user.onGroupEnd(group);
   }
-}
-
-/** Topics are compared as latin1 text of their UTF-8 bytes: cheap to take from a record. */
-function keyOf(topicFilter: string): string {
-  return Buffer.from(topicFilter, 'utf8').toString('latin1');
 }

@@ -13,6 +13,7 @@
 import type { Clock } from '#base';
 import type { GatewayMessage } from '#frames';
 import type { Position } from '#log';
+import { topicKey } from '#topics';
 import type { RetainedStore } from './retained-store.ts';
 
 /** Fetches under way per partition. */
@@ -111,7 +112,7 @@ export class RetainedPages {
       }
     }
     const cursor: Cursor = {
-      walk: this.#o.store.match(keyOf(topicFilter)),
+      walk: this.#o.store.match(topicKey(topicFilter)),
       upTo,
       topics: [],
       rest: [],
@@ -163,11 +164,6 @@ export class RetainedPages {
     const last = cursor.ended && cursor.rest.length === 0;
     this.#o.send(inc, { request, page: cursor.page, last, restart: false, entries: page });
   }
-}
-
-/** Topics are kept as latin1 text of their UTF-8 bytes, and filters compared with them so. */
-function keyOf(topicFilter: string): string {
-  return Buffer.from(topicFilter, 'utf8').toString('latin1');
 }
 
 /** Moves entries to the page while there is room; returns how many topics are dealt with. */

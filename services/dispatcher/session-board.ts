@@ -10,7 +10,7 @@
  */
 import type { SessionChange, SessionRecord, SessionView, StoredSubscription } from '#session-store';
 import type { Stay } from '#session-store';
-import { FilterIndex, isSharedFilter } from '#topics';
+import { FilterIndex, isSharedFilter, topicKey } from '#topics';
 import type { GroupBoard } from './group-board.ts';
 
 /** Topics with a cached route. Range 1,024 – 1 M. */
@@ -214,7 +214,7 @@ export class SessionBoard {
     const { topicFilter } = stored;
     // Its messages are the group's, not the session's (ADR 0013).
     if (isSharedFilter(topicFilter)) this.#groups?.sessionNames(topicFilter);
-    else this.#index.add(keyOf(topicFilter), number);
+    else this.#index.add(topicKey(topicFilter), number);
     return subscription;
   }
 
@@ -241,11 +241,6 @@ export class SessionBoard {
     this.#freeNumbers.push(number);
     const { topicFilter } = stored;
     if (isSharedFilter(topicFilter)) this.#groups?.sessionDrops(topicFilter);
-    else this.#index.remove(keyOf(topicFilter), number);
+    else this.#index.remove(topicKey(topicFilter), number);
   }
-}
-
-/** Topics are compared as latin1 text of their UTF-8 bytes: cheap to take from a record. */
-function keyOf(topicFilter: string): string {
-  return Buffer.from(topicFilter, 'utf8').toString('latin1');
 }

@@ -11,7 +11,7 @@ import type { Clock } from '#base';
 import type { Bus } from '#bus';
 import { FrameChannel } from '#frames';
 import { InterestTable } from '#interest';
-import { FilterIndex, isSharedFilter } from '#topics';
+import { FilterIndex, isSharedFilter, topicKey } from '#topics';
 import { GroupBoard } from './group-board.ts';
 
 /** Topics with a cached route, about 15 MB when full. Range 1,024 – 1 M. */
@@ -189,11 +189,11 @@ export class Switchboard {
     if (line === undefined) return;
     for (const topicFilter of remove) {
       if (isSharedFilter(topicFilter)) this.groups.gatewayDrops(incarnation, topicFilter);
-      else this.#index.remove(keyOf(topicFilter), line.number);
+      else this.#index.remove(topicKey(topicFilter), line.number);
     }
     for (const topicFilter of add) {
       if (isSharedFilter(topicFilter)) this.groups.gatewayNames(incarnation, topicFilter);
-      else this.#index.add(keyOf(topicFilter), line.number);
+      else this.#index.add(topicKey(topicFilter), line.number);
     }
     this.#generation++;
     for (const user of this.#users.values()) user.onInterest(line);
@@ -217,9 +217,4 @@ function distinct(matched: readonly number[], count: number): readonly number[] 
     if (!numbers.includes(number)) numbers.push(number);
   }
   return numbers;
-}
-
-/** Topics are compared as latin1 text of their UTF-8 bytes: cheap to take from a record. */
-function keyOf(topicFilter: string): string {
-  return Buffer.from(topicFilter, 'utf8').toString('latin1');
 }

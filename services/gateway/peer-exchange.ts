@@ -13,8 +13,7 @@ import { encodeMessage, heardSubject, type InterestHeard, peerSubject } from '#f
 import { InterestTable } from '#interest';
 import { messageLength, readMessage, writeMessage } from '#log';
 import { PublishView } from '#mqtt';
-import { FilterIndex, isSharedFilter } from '#topics';
-import { topicKey } from './subscription-table.ts';
+import { FilterIndex, isSharedFilter, topicKey } from '#topics';
 
 export const PEER_VERSION = 1;
 /** Bytes collected for one gateway before they leave without waiting for idleness. */

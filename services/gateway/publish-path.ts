@@ -14,13 +14,13 @@
 import { type Clock, hashBytes, partitionOf } from '#base';
 import type { PartitionAppender, Position } from '#log';
 import { LastTopic, type PublishView } from '#mqtt';
-import { FilterIndex } from '#topics';
+import { FilterIndex, topicKey } from '#topics';
 import type { Peer, PeerExchange } from './peer-exchange.ts';
 import type { LocalClient, PublishOutcome } from './port.ts';
 import type { PublishKeys } from './publish-keys.ts';
 import { NO_SHARED, type SharedRoute, type SharedRoutes } from './shared-routes.ts';
 import { NO_POSITION, type Route } from './route.ts';
-import { type SubscriptionTable, topicKey } from './subscription-table.ts';
+import type { SubscriptionTable } from './subscription-table.ts';
 
 /** Topics with a cached route: about 20 MB when full. Range 1,024 – 1 M. */
 const ROUTES_MAX = 65_536;

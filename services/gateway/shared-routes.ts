@@ -6,11 +6,11 @@
  *        interest names it.
  */
 import type { PublishView } from '#mqtt';
-import { FilterIndex, parseShared } from '#topics';
+import { FilterIndex, parseShared, topicKey } from '#topics';
 import type { LocalClient, Subscription } from './port.ts';
 import type { SharedGroups } from './shared-groups.ts';
 import type { SharedPacks } from './shared-packs.ts';
-import { type SharedMembers, topicKey } from './subscription-table.ts';
+import type { SharedMembers } from './subscription-table.ts';
 
 export interface SharedRoute {
   /** `$share/NAME/FILTER`. */

@@ -11,7 +11,7 @@
  */
 import { type Position } from '#log';
 import { qosAt } from '#session-store';
-import { FilterIndex, isSharedFilter, topicMatchesFilter } from '#topics';
+import { FilterIndex, isSharedFilter, topicKey, topicMatchesFilter } from '#topics';
 import { FilterEntry, startOf, type TableSubscription, targetOf } from './filter-entry.ts';
 import type { LocalClient, Subscription } from './port.ts';
 import { mergePerClient, mergeTwo, Route, type Target } from './route.ts';
@@ -224,9 +224,4 @@ class EntryQueue {
     }
     return entry;
   }
-}
-
-/** Text whose UTF-16 units are the bytes of its UTF-8 form: the cheap key of a topic's bytes. */
-export function topicKey(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1');
 }

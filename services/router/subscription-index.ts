@@ -8,7 +8,7 @@
 import { topicKeyOf } from '#mqtt';
 import type { PublishView } from '#mqtt';
 import type { EventSubscription } from '#registry';
-import { FilterIndex } from '#topics';
+import { FilterIndex, topicKey } from '#topics';
 
 const NONE: readonly EventSubscription[] = [];
 
@@ -35,7 +35,7 @@ export class SubscriptionIndex {
     this.#byName = new Map(subscriptions.map((known) => [known.name, known]));
     subscriptions.forEach((subscription, number) => {
       for (const filter of subscription.topicFilters) {
-        this.#index.add(Buffer.from(filter, 'utf8').toString('latin1'), number);
+        this.#index.add(topicKey(filter), number);
       }
     });
   }

@@ -5,7 +5,7 @@ import { type MemoryBus, MemoryCluster, SimClock } from '#bus';
 import { decodeHeard, heardSubject, peerSubject } from '#frames';
 import { InterestPublisher } from '#interest';
 import { PEER_BYTES_MAX, PeerExchange } from '../../../services/gateway/peer-exchange.ts';
-import { topicKey } from '../../../services/gateway/subscription-table.ts';
+import { topicKey } from '#topics';
 import { payloadTextOf, publishView } from '../../fixtures/publish-view.ts';
 import { seededRandom } from '../../fixtures/seeded-random.ts';
 

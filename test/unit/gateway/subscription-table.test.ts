@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { topicMatchesFilter } from '#topics';
+import { topicKey, topicMatchesFilter } from '#topics';
 import type { StayReceiver } from '../../../services/gateway/filter-entry.ts';
 import type { Subscription } from '../../../services/gateway/port.ts';
-import { SubscriptionTable, topicKey } from '../../../services/gateway/subscription-table.ts';
+import { SubscriptionTable } from '../../../services/gateway/subscription-table.ts';
 import { publishView } from '../../fixtures/publish-view.ts';
 import { type Handed, RecordingClient, subscription } from './local-client.ts';
 
