@@ -25,10 +25,8 @@ export function renderConformance(): string {
     lines.push('', `## MQTT ${version}`, '', '| statement | level | in short | shown by |');
     lines.push('|---|---|---|---|');
     for (const each of STATEMENTS.filter((s) => s.version === version)) {
-      const shown =
-        testsOf(each).length > 0
-          ? titles(testsOf(each))
-          : `\`${each.unobserved ?? 'no test yet'}\``;
+      const tests = testsOf(each);
+      const shown = tests.length > 0 ? titles(tests) : `\`${each.unobserved ?? 'nothing'}\``;
       lines.push(`| ${each.id} | ${each.level} | ${cell(each.words)} | ${shown} |`);
     }
   }
@@ -46,7 +44,7 @@ const HEAD = [
 ];
 
 function summary(testsOf: (statement: Statement) => readonly CoveringTest[]): string[] {
-  const lines = ['| version | statements | shown by tests | not observable |', '|---|---|---|---|'];
+  const lines = ['| version | statements | shown by tests | reason named |', '|---|---|---|---|'];
   for (const version of VERSIONS) {
     const all = STATEMENTS.filter((s) => s.version === version);
     const shown = all.filter((s) => testsOf(s).length > 0).length;

@@ -15,6 +15,7 @@ import { auth, field, properties, property } from '../fixtures/mqtt-client-encod
 import { makeSigner, makeToken, TOKEN_AUDIENCE, TOKEN_ISSUER } from '../fixtures/tokens.ts';
 import { waitFor } from '../fixtures/wait-for.ts';
 
+const PROTOCOL_ERROR = 0x82;
 const NOT_AUTHORIZED = 0x87;
 const NOT_AUTHORIZED_V4 = 0x05;
 const MAXIMUM_CONNECT_TIME = 0xa0;
@@ -120,9 +121,16 @@ suite('token', () => {
     assert.equal((await end).code, MAXIMUM_CONNECT_TIME);
     assert.ok(renewed.connected);
     await renewed.publishAsync('sites/south/x', 'x', { qos: 1 });
-    const refused = whenEnded(renewed);
-    renewed.stream.write(authPacket(await token('somebody-else')));
-    assert.equal((await refused).code, NOT_AUTHORIZED, 'AUTH cannot change who it is');
+    renewed.end(true);
+  });
+
+  test('[MQTT-4.12.1-1] [MQTT-4.12.1-2] AUTH changes neither who a client is nor its method', async () => {
+    const [other, another] = await Promise.all([connect('other'), connect('another', {}, 2)]);
+    const ends = [whenEnded(other), whenEnded(another)];
+    other.stream.write(authPacket(await token('somebody-else')));
+    another.stream.write(authPacket(await token('another'), 'OAUTH2-JWT'));
+    const codes = (await Promise.all(ends)).map(({ code }) => code);
+    assert.deepEqual(codes, [NOT_AUTHORIZED, PROTOCOL_ERROR]);
   });
 
   test('a disabled client of the same name shuts a token out, within a second', async () => {
@@ -156,10 +164,10 @@ suite('token', () => {
   });
 });
 
-function authPacket(jwt: string): Buffer {
+function authPacket(jwt: string, method = METHOD): Buffer {
   return auth(
     RE_AUTHENTICATE,
-    properties(property(0x15, field(METHOD)), property(0x16, field(jwt))),
+    properties(property(0x15, field(method)), property(0x16, field(jwt))),
   );
 }
 

@@ -1,6 +1,6 @@
 /**
  * The cases of all statements against a real cluster of two gateways and two dispatchers, in the
- * spreads of WEIR_TEST_SPREADS (`one,apart,moving`).
+ * spreads of WEIR_TEST_SPREADS, by default all.
  */
 import { after, before } from 'node:test';
 import { startDevCluster } from '../fixtures/dev-cluster.ts';
@@ -9,7 +9,7 @@ import { CASES } from './cases/mod.ts';
 import { SPREADS } from './clients.ts';
 import { runCases } from './statement-case.ts';
 
-const wanted = (process.env['WEIR_TEST_SPREADS'] ?? 'one,moving').split(',');
+const wanted = (process.env['WEIR_TEST_SPREADS'] ?? SPREADS.join()).split(',');
 
 let cluster: DevCluster;
 before(async () => {

@@ -105,6 +105,11 @@ export class Clients {
     return probe;
   }
 
+  /** Lets time pass by the broker's clock: it ends who says nothing after 1.5 keep alives. */
+  async silence(keepAliveSeconds: number): Promise<void> {
+    await (await this.clean(5, { keepAliveSeconds })).closed();
+  }
+
   /** Publishes payloads at a QoS; returns when each is on disk. */
   async send(topic: string, qos: number, ...payloads: string[]): Promise<void> {
     const publisher = await this.clean();

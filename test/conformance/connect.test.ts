@@ -186,20 +186,22 @@ test('[MQTT-3.1.4-6] what stands behind a refused CONNECT has no effect', async 
   assert.equal(edge.core.published.length, before);
 });
 
-test('[MQTT-3.2.0-1] packets behind CONNECT wait for CONNACK, and are served after it', async () => {
-  const probe = await MqttProbe.open({ port: edge.port });
-  probe.send(
-    connect(5, { clientIdentifier: 'eager' }),
-    subscribe(5, [['eager', 1]]),
-    publish(5, { topic: 'eager', qos: 1, packetIdentifier: 9 }),
-    PINGREQ,
-  );
-  const kinds = [await probe.next(), await probe.next(), await probe.next(), await probe.next()];
-  assert.equal(kinds[0]?.cmd, 'connack');
-  const rest = kinds.slice(1).map((p) => p.cmd);
-  assert.ok(rest.includes('suback') && rest.includes('pingresp'));
-  probe.destroy();
-});
+for (const version of [4, 5] as const) {
+  test(`[both MQTT-3.2.0-1] ${version}: packets behind CONNECT wait for CONNACK, and are served after it`, async () => {
+    const probe = await MqttProbe.open({ port: edge.port, version });
+    probe.send(
+      connect(version, { clientIdentifier: 'eager' }),
+      subscribe(version, [['eager', 1]]),
+      publish(version, { topic: 'eager', qos: 1, packetIdentifier: 9 }),
+      PINGREQ,
+    );
+    const kinds = [await probe.next(), await probe.next(), await probe.next(), await probe.next()];
+    assert.equal(kinds[0]?.cmd, 'connack');
+    const rest = kinds.slice(1).map((p) => p.cmd);
+    assert.ok(rest.includes('suback') && rest.includes('pingresp'));
+    probe.destroy();
+  });
+}
 
 test('CONNECT one byte at a time is served', async () => {
   const probe = await MqttProbe.open({ port: edge.port });

@@ -232,3 +232,15 @@ test("[MQTT-3.1.2-25] a delivery above the client's maximum is dropped by name, 
   subscriber.destroy();
   publisher.destroy();
 });
+
+test('[MQTT-3.2.2-18] where CONNACK announces no alias, one ends the connection', async (t) => {
+  const strict = await startEdge({ limits: { topicAliasMaximum: 0 } });
+  t.after(() => strict.close());
+  const none = new Clients(() => ({ ports: [strict.port] }));
+  t.after(() => none.close());
+  const { probe, connack } = await none.open(5);
+  assert.equal(connack.properties?.topicAliasMaximum ?? 0, 0);
+  probe.send(publish(5, { topic: 'a', properties: properties(property(0x23, u16(1))) }));
+  const [last] = await probe.closed();
+  assert.ok(last?.cmd === 'disconnect' && last.reasonCode === 0x94);
+});

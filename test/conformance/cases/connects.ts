@@ -257,9 +257,9 @@ export const CONNECT_CASES: readonly StatementCase[] = [
     says: 'a session without expiry lives as long as its connection, however quiet',
     async run(clients, version) {
       const topic = clients.name('quiet');
-      const probe = await clients.subscribed(version, { keepAliveSeconds: 2 }, topic);
+      const probe = await clients.subscribed(version, { keepAliveSeconds: 3 }, topic);
       for (let i = 0; i < 2; i++) {
-        await new Promise((resolve) => setTimeout(resolve, 1_500));
+        await clients.silence(1);
         probe.send(PINGREQ);
         await probe.expect('pingresp');
       }

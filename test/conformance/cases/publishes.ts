@@ -94,7 +94,7 @@ export const PUBLISH_CASES: readonly StatementCase[] = [
         sent.push([String(payload), messageId, qos]);
       }
       assert.equal(new Set(sent.map((each) => (each as unknown[])[1])).size, 6);
-      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      await clients.silence(1);
       await isQuiet(first);
       first.destroy();
       const { probe } = await clients.open(version, fields);
@@ -219,7 +219,7 @@ export const PUBLISH_CASES: readonly StatementCase[] = [
       publisher.send(publish(5, { topic: `${topic}/live`, qos: 1, properties: list }));
       const told = (await live.expect('publish')).properties?.messageExpiryInterval ?? 0;
       assert.ok(told >= 6 && told <= 7, `${told} s at once`);
-      await new Promise((resolve) => setTimeout(resolve, 2_200));
+      await clients.silence(2);
       const { probe } = await clients.open(5, fields);
       const rest = [await probe.expect('publish'), await probe.expect('publish')];
       assert.deepEqual(
@@ -242,7 +242,7 @@ export const PUBLISH_CASES: readonly StatementCase[] = [
       publisher.send(publish(5, { topic, qos: 2, packetIdentifier: 3, properties: list }));
       await publisher.expect('pubrec');
       const { messageId = 0 } = await probe.expect('publish');
-      await new Promise((resolve) => setTimeout(resolve, 1_800));
+      await clients.silence(2);
       probe.send(ack('pubrec', messageId));
       assert.equal((await probe.expect('pubrel')).messageId, messageId);
       publisher.send(ack('pubrel', 3));

@@ -64,6 +64,24 @@ export const TOPIC_CASES: readonly StatementCase[] = [
     },
   },
   {
+    v5: ['4.7.2-1'],
+    v4: ['4.7.2-1'],
+    says: 'nothing of a topic that begins with $ comes to wildcards in front',
+    async run(clients, version) {
+      const name = clients.name('d');
+      const probe = await clients.subscribed(version, {}, `+/${name}/#`, 1);
+      probe.send(subscribe(version, [['#', 1]]));
+      await probe.expect('suback');
+      await clients.send(`$d/${name}/x`, 1, 'hidden');
+      await clients.send(`d/${name}/x`, 1, 'seen');
+      // `#` brings what others publish meanwhile, too.
+      for (let topic = ''; topic !== `d/${name}/x`;) {
+        topic = (await probe.expect('publish')).topic;
+        assert.ok(!topic.startsWith('$'), topic);
+      }
+    },
+  },
+  {
     v5: ['4.7.3-3'],
     v4: ['4.7.3-3'],
     says: 'the longest topics and filters are served or refused, and the broker goes on',
