@@ -10,17 +10,39 @@ import {
   lyingToOwners,
 } from '../changed-bus.ts';
 import type { Tamper } from '../sim-cluster.ts';
+import type { SimSession } from '../sim-session.ts';
 import { scripted } from './scripted.ts';
+import type { Stage } from './stage.ts';
 
 const HIGHEST = Number.MAX_SAFE_INTEGER;
 
 const gatewaysSay =
-  (lie: (message: Fields) => Fields): Tamper =>
+  (lie: (message: Fields) => Fields | readonly Fields[]): Tamper =>
   (bus, role) =>
     role === 'gateway' ? lyingToOwners(bus, lie) : bus;
 
 const answersSay = (change: (answer: Fields) => Fields): Tamper =>
   gatewaysSay((m) => (m['t'] === 'answer' ? change(m) : m));
+
+/** A session that is away and subscribed to `t`; its owner has had so long for what it writes. */
+function away(stage: Stage, settledMs: number): SimSession {
+  const session = stage.session('s');
+  const first = stage.connect(session, 1);
+  stage.subscribe(first, 't');
+  first.disconnect();
+  stage.run(settledMs);
+  return session;
+}
+
+/** The same, that asks for live: `live` is on its way when more is filed, and nothing is durable. */
+function freshLive(stage: Stage): { session: SimSession; ids: string[] } {
+  const session = away(stage, 2_000);
+  stage.cluster.nats.stallStream('STATE_dispatch_00', 2_500);
+  stage.loses = ({ kind }) => kind === 'live';
+  stage.connect(session, 2);
+  stage.run(600);
+  return { session, ids: stage.publish('t', 5) };
+}
 
 /** A dispatcher that takes its marks for read before they are. */
 function impatient(bus: Bus): Bus {
@@ -112,10 +134,7 @@ describe('an owner', () => {
   scripted({
     name: 'S8: a session that reads its queue is filed by the next owner, too',
     play: (stage) => {
-      const session = stage.session('s');
-      const first = stage.connect(session, 1);
-      stage.subscribe(first, 't');
-      first.disconnect();
+      const session = away(stage, 0);
       const ids = stage.publish('t', 5);
       // It stays in its queue.
       stage.loses = ({ kind }) => kind === 'queue page';
@@ -134,17 +153,7 @@ describe('an owner', () => {
   scripted({
     name: 'S4: X of a session that is fresh live is named to the next owner',
     play: (stage) => {
-      const session = stage.session('s');
-      const first = stage.connect(session, 1);
-      stage.subscribe(first, 't');
-      first.disconnect();
-      stage.run(2_000);
-      // Nothing is durable at the owner any more; `live` is on its way when more is filed.
-      stage.cluster.nats.stallStream('STATE_dispatch_00', 2_500);
-      stage.loses = ({ kind }) => kind === 'live';
-      stage.connect(session, 2);
-      stage.run(600);
-      const ids = stage.publish('t', 5);
+      const { session, ids } = freshLive(stage);
       stage.loses = ({ kind }) => kind === 'queue page';
       stage.run(1_200);
       stage.killOwner();
@@ -159,17 +168,7 @@ describe('an owner', () => {
   scripted({
     name: 'S5: it asks to be filed when the next owner has heard of X, and not reached it',
     play: (stage) => {
-      const session = stage.session('s');
-      const first = stage.connect(session, 1);
-      stage.subscribe(first, 't');
-      first.disconnect();
-      stage.run(2_000);
-      // As above: what is filed up to X is not durable, nor has it been read.
-      stage.cluster.nats.stallStream('STATE_dispatch_00', 2_500);
-      stage.loses = ({ kind }) => kind === 'live';
-      stage.connect(session, 2);
-      stage.run(600);
-      const ids = stage.publish('t', 5);
+      const { session, ids } = freshLive(stage);
       let greeted = false;
       stage.loses = ({ from, kind }) => {
         greeted ||= from === 'dispatcher-2' && kind === 'hello';
@@ -193,16 +192,18 @@ describe('an owner', () => {
       ids.push(...stage.publish('t', 3));
       stage.expect(session, ids);
     },
+    // As if all below what it asks to be filed from were filed, read and done.
+    planted: gatewaysSay((m) => {
+      if (m['t'] !== 'file') return m;
+      const { inc, epoch, generation, from } = m;
+      return [{ t: 'consumed', inc, epoch, sessions: [[generation, from]] }, m];
+    }),
   });
 
   scripted({
     name: 'S4: an answer X that is lost is asked for before ranges above it count',
     play: (stage) => {
-      const session = stage.session('s');
-      const first = stage.connect(session, 1);
-      stage.subscribe(first, 't');
-      first.disconnect();
-      stage.run(500);
+      const session = away(stage, 500);
       let lost = 0;
       stage.loses = ({ from, kind }) =>
         from.startsWith('dispatcher') && kind === 'live' && lost++ === 0;
@@ -227,10 +228,7 @@ describe('an owner', () => {
   scripted({
     name: '21: what is live is held until the queue below it has been read',
     play: (stage) => {
-      const session = stage.session('s');
-      const first = stage.connect(session, 1);
-      stage.subscribe(first, 't');
-      first.disconnect();
+      const session = away(stage, 0);
       const ids = stage.publish('t', 300);
       stage.connect(session, 2);
       for (let i = 0; i < 20; i++) ids.push(...stage.publish('t', 5));
