@@ -34,7 +34,7 @@ function away(stage: Stage, settledMs: number): SimSession {
   return session;
 }
 
-/** The same, that asks for live: `live` is on its way when more is filed, and nothing is durable. */
+/** The same, asking for live: `live` is on its way when more is filed, and nothing is durable. */
 function freshLive(stage: Stage): { session: SimSession; ids: string[] } {
   const session = away(stage, 2_000);
   stage.cluster.nats.stallStream('STATE_dispatch_00', 2_500);
